@@ -1,0 +1,41 @@
+"""raykd: the best small student of a large fine-tuned transformer, searched on a Ray cluster.
+
+The same as the command line in a few names; the losses stand alone in `raykd.losses`::
+
+    import raykd
+
+    result = raykd.tune("rte", raykd.Source("path/to/glue"), teacher="path/to/teacher", trials=20)
+    print(result.best, result.student)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from raykd.errors import UserError
+
+if TYPE_CHECKING:
+    from raykd.answer import evaluate, predict
+    from raykd.api import distill, teach
+    from raykd.search.launch import tune
+    from raykd.tasks.source import Source
+
+__all__ = ["Source", "UserError", "distill", "evaluate", "predict", "teach", "tune"]
+
+_HOMES = {
+    "Source": "raykd.tasks.source",
+    "distill": "raykd.api",
+    "evaluate": "raykd.answer",
+    "predict": "raykd.answer",
+    "teach": "raykd.api",
+    "tune": "raykd.search.launch",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # torch, transformers and Ray take seconds to import; whoever wants the losses alone should not wait for them.
+    if name in _HOMES:
+        import importlib
+
+        return vars(importlib.import_module(_HOMES[name]))[name]
+    raise AttributeError(f"module 'raykd' has no attribute '{name}'")

@@ -1,0 +1,80 @@
+"""A saved student at work: scores on a split, and answers for new texts."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from raykd.errors import UserError
+from raykd.models.classifier import Head, load_classifier
+from raykd.models.save import CARD
+from raykd.models.source import check_folder
+from raykd.models.tokenizer import load_tokenizer
+from raykd.prepare import task_spec
+from raykd.tasks.data import Split
+from raykd.tasks.encode import encode
+from raykd.tasks.source import Source
+from raykd.train.config import TaskSpec
+from raykd.train.evaluate import evaluate as score_splits
+from raykd.train.evaluate import predict as logits_of
+from raykd.workspace import here
+
+Row = Sequence[str]  # one text, or the two of a pair
+
+
+def card(student: Path) -> tuple[TaskSpec, int]:
+    """The task a student was made for and its maximum length, from the card that raykd saved with it."""
+    check_folder(student, role="student")
+    file = student / CARD
+    if not file.is_file():
+        raise UserError(f"'{student}' was not made by raykd: it has no {CARD}")
+    spec = json.loads(file.read_text())["spec"]
+    return TaskSpec.model_validate(spec["task"]), spec["training"]["max_length"]
+
+
+def evaluate(student: str | Path, source: Source = Source(), *, task: str | None = None) -> dict[str, float]:  # noqa: B008
+    """Every metric of the student on the dev splits of `source`, named ``split/metric``.
+
+    task: where it differs from the one the student was made for (the labels must agree).
+    """
+    folder = Path(student)
+    spec, length = card(folder)
+    data = source.load(task or spec.name, seed=1)
+    wanted = task_spec(data)
+    model, tokenizer = load_classifier(folder, Head(wanted.labels)), load_tokenizer(folder)
+    torch.set_num_threads(os.cpu_count() or 1)
+    splits = {
+        name: encode(split, tokenizer, max_length=length, regression=wanted.regression, cache=here().cache)
+        for name, split in data.dev.items()
+    }
+    return score_splits(model, wanted, splits, device=torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def predict(student: str | Path, rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
+    """One answer a row, in order: its label with all probabilities, or the number of a regression."""
+    folder = Path(student)
+    spec, length = card(folder)
+    if not rows:
+        raise UserError("nothing to predict: no text was given")
+    if len({len(row) for row in rows}) > 1 or len(rows[0]) not in (1, 2):
+        raise UserError("every row must have the same number of texts, one or two (separated by a tab)")
+    model, tokenizer = load_classifier(folder, Head(spec.labels)), load_tokenizer(folder)
+    torch.set_num_threads(os.cpu_count() or 1)
+    split = Split(tuple(tuple(row) for row in rows), (0,) * len(rows))
+    coded = encode(split, tokenizer, max_length=length, regression=spec.regression, cache=here().cache)
+    logits = logits_of(model, coded, device=torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    for row, answer in zip(rows, logits.astype(np.float64), strict=True):
+        if spec.regression:
+            yield {"text": list(row), "score": float(answer[0])}
+            continue
+        shares = np.exp(answer - answer.max())
+        shares /= shares.sum()
+        best = int(shares.argmax())
+        probabilities = dict(zip(spec.labels, map(float, shares), strict=True))
+        yield {"text": list(row), "label": spec.labels[best], "probabilities": probabilities}

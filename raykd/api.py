@@ -1,0 +1,100 @@
+"""Teaching and distilling as functions (a sweep is `raykd.search.launch.tune`). Each tells a rich console its steps."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from rich.console import Console
+
+from raykd.errors import from_pydantic
+from raykd.methods import find as find_method
+from raykd.models.student import parse_student
+from raykd.prepare import prepare, teach_teacher, training_of
+from raykd.tasks.data import together
+from raykd.tasks.source import Source
+from raykd.train.config import Training, TrialSpec
+from raykd.train.loop import Report
+from raykd.workspace import here
+
+def teach(
+    task: str,
+    source: Source = Source(),  # noqa: B008 (frozen)
+    *,
+    teacher: str | None = None,
+    out: str | Path | None = None,
+    console: Console | None = None,
+    **settings: Any,
+) -> tuple[Path, dict[str, float]]:
+    """Fine-tune an encoder on the task. Returns the folder it was saved to and its dev metrics.
+
+    settings: fields of Training. out: by default ``raykd-runs/teachers/<task>``.
+    """
+    console = console or Console()
+    training = training_of(settings)
+    data = source.load(task, training.seed)
+    folder = Path(out) if out else here().teachers / task
+    scores = teach_teacher(data, teacher, training, folder, here(), console.print)
+    return folder, scores
+
+
+def distill(
+    task: str,
+    source: Source = Source(),  # noqa: B008 (frozen)
+    *,
+    method: str = "kd",
+    parameters: dict[str, Any] | None = None,
+    teacher: str | None = None,
+    student: str | None = None,
+    out: str | Path | None = None,
+    console: Console | None = None,
+    **settings: Any,
+) -> tuple[Path, Report]:
+    """Distil one student with one configuration. Returns its folder and the last report.
+
+    parameters: of the method, its paper's defaults otherwise. settings: fields of Training. An interrupted run goes on
+    from its last checkpoint when it is started again with the same settings.
+    """
+    from raykd.train.trial import STUDENT, run_trial
+
+    console = console or Console()
+    found = find_method(method)
+    parts = together([lambda: training_of(settings), lambda: student and parse_student(student)])
+    training: Training = parts[0]
+    try:
+        found.parameters.model_validate(parameters or {})
+    except ValidationError as error:
+        raise from_pydantic(method, error, found.parameters.model_fields) from None
+    workspace = here()
+    prepared = prepare(source.load(task, training.seed), teacher, training, workspace, console.print, student)
+    folder = Path(out) if out else workspace.root / "students" / f"{task}-{method}"
+    scratch = folder.with_name(f".{folder.name}.run")
+    spec = TrialSpec(
+        label=folder.name,
+        folder=str(scratch),
+        task=prepared.task,
+        train=str(prepared.train),
+        dev={name: str(path) for name, path in prepared.dev.items()},
+        teacher=str(prepared.teacher),
+        student=prepared.student,
+        method=method,
+        parameters=parameters or {},
+        training=training,
+        threads=os.cpu_count() or 1,
+    )
+
+    def tell(report: Report) -> bool:
+        primary = prepared.task.primary
+        console.print(f"{report.progress:4.0%} trained, {primary} {report.score:.4f}, {report.seconds:.0f} s")
+        return True
+
+    last = run_trial(spec, tell)
+    assert last is not None  # only a report that answers False ends a run early
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    (scratch / STUDENT).rename(folder)
+    shutil.rmtree(scratch, ignore_errors=True)
+    return folder, last

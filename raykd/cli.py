@@ -1,0 +1,220 @@
+"""The command line: one function a command; reads, calls, prints; no logic."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from raykd import listing
+from raykd.errors import UserError
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=listing.ABOUT)
+console = Console(highlight=False, soft_wrap=True)
+
+TaskOption = Annotated[str, typer.Option("--task", help="a GLUE task, or 'custom' for your own data")]
+Data = Annotated[str, typer.Option(help="'hub', 'sample', a GLUE folder, or your own CSV, TSV, JSONL or Parquet file")]
+DevFile = Annotated[str | None, typer.Option(help="dev file beside your own train file; default: a tenth of it")]
+TextColumns = Annotated[str | None, typer.Option(help="text column(s) of your own files, e.g. premise,hypothesis")]
+LabelColumn = Annotated[str | None, typer.Option(help="label column of your own files")]
+MaxTrain = Annotated[int | None, typer.Option(min=1, help="only the first so many training rows")]
+MaxEval = Annotated[int | None, typer.Option(min=1, help="only the first so many dev rows")]
+Teacher = Annotated[str | None, typer.Option(help="folder or hub name; an encoder without a classifier is taught first")]
+Student = Annotated[str | None, typer.Option(help="cut:3, cut:3:first, cut:2,4,6, build:4/312/12, a folder, a hub name")]
+Epochs = Annotated[float | None, typer.Option(help="passes over the training data; fixes it where a space searches it")]
+Seed = Annotated[int, typer.Option(help="of everything random")]
+
+
+def source_of(data: str, dev: str | None, texts: str | None, label: str | None, train: int | None, most: int | None) -> Any:
+    """The flags about data as one value."""
+    from raykd.tasks.source import Source
+
+    return Source(data, dev, tuple(texts.split(",")) if texts else (), label, train, most)
+
+
+@app.command()
+def tune(
+    task: TaskOption,
+    data: Data = "hub",
+    teacher: Teacher = None,
+    student: Student = None,
+    method: Annotated[str | None, typer.Option(help="search this method's space; see raykd methods")] = None,
+    space: Annotated[str | None, typer.Option(help="a shipped space or a YAML file; see raykd spaces")] = None,
+    trials: Annotated[int, typer.Option(help="trials, the baseline not counted")] = 20,
+    sampler: Annotated[str, typer.Option(help="tpe, random or grid")] = "tpe",
+    time_budget: Annotated[float | None, typer.Option(help="seconds after which the sweep stops; --resume goes on")] = None,
+    concurrency: Annotated[int | None, typer.Option(help="trials at once; default: what the hardware holds")] = None,
+    workers_per_trial: Annotated[int, typer.Option(help="training workers of a trial (DDP)")] = 1,
+    gpus_per_worker: Annotated[float | None, typer.Option(help="GPUs of a worker; default: 1 where there are any")] = None,
+    epochs: Epochs = None,
+    seed: Seed = 1,
+    max_train_samples: MaxTrain = None,
+    max_eval_samples: MaxEval = None,
+    dev_file: DevFile = None,
+    text_columns: TextColumns = None,
+    label_column: LabelColumn = None,
+    resume: Annotated[bool, typer.Option("--resume", help="go on with the sweep --name, or the task's newest")] = False,
+    tracking_uri: Annotated[str | None, typer.Option(help="of MLflow; default: a SQLite file here")] = None,
+    name: Annotated[str | None, typer.Option(help="of the sweep; default: task-method-n")] = None,
+) -> None:
+    """Search for the best student of a task: the product in one line."""
+    from raykd.search.launch import tune as run
+    from raykd.search.result import print_result
+
+    result = run(
+        task,
+        source_of(data, dev_file, text_columns, label_column, max_train_samples, max_eval_samples),
+        method=method,
+        space=space,
+        teacher=teacher,
+        student=student,
+        trials=trials,
+        sampler=sampler,
+        epochs=epochs,
+        seed=seed,
+        time_budget=time_budget,
+        concurrency=concurrency,
+        workers_per_trial=workers_per_trial,
+        gpus_per_worker=gpus_per_worker,
+        tracking_uri=tracking_uri,
+        name=name,
+        resume=resume,
+        console=console,
+    )
+    print_result(result, console)
+
+
+@app.command()
+def teach(
+    task: TaskOption,
+    data: Data = "hub",
+    teacher: Teacher = None,
+    out: Annotated[Path | None, typer.Option(help="folder to save it in; default: raykd-runs/teachers/<task>")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="peak of AdamW's learning rate")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="sentences a step")] = None,
+    max_length: Annotated[int | None, typer.Option(help="tokens a row is cut to")] = None,
+    epochs: Epochs = None,
+    seed: Seed = 1,
+    max_train_samples: MaxTrain = None,
+    max_eval_samples: MaxEval = None,
+    dev_file: DevFile = None,
+    text_columns: TextColumns = None,
+    label_column: LabelColumn = None,
+) -> None:
+    """Fine-tune a teacher."""
+    from raykd.api import teach as run
+
+    source = source_of(data, dev_file, text_columns, label_column, max_train_samples, max_eval_samples)
+    settings = {"learning_rate": learning_rate, "batch_size": batch_size, "max_length": max_length, "epochs": epochs}
+    folder, scores = run(task, source, teacher=teacher, out=out, console=console, seed=seed, **settings)
+    console.print(f"teacher: {folder}  {listing.scores_text(scores)}")
+
+
+@app.command()
+def distill(
+    task: TaskOption,
+    data: Data = "hub",
+    teacher: Teacher = None,
+    student: Student = None,
+    method: Annotated[str, typer.Option(help="see raykd methods")] = "kd",
+    set_: Annotated[list[str] | None, typer.Option("--set", help="name=value of the method, e.g. alpha=0.7; repeat")] = None,
+    out: Annotated[Path | None, typer.Option(help="folder to save the student in")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="peak of AdamW's learning rate")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="sentences a step")] = None,
+    max_length: Annotated[int | None, typer.Option(help="tokens a row is cut to")] = None,
+    epochs: Epochs = None,
+    seed: Seed = 1,
+    max_train_samples: MaxTrain = None,
+    max_eval_samples: MaxEval = None,
+    dev_file: DevFile = None,
+    text_columns: TextColumns = None,
+    label_column: LabelColumn = None,
+) -> None:
+    """Distil one student with one configuration."""
+    from raykd.api import distill as run
+
+    source = source_of(data, dev_file, text_columns, label_column, max_train_samples, max_eval_samples)
+    settings = {"learning_rate": learning_rate, "batch_size": batch_size, "max_length": max_length, "epochs": epochs}
+    parameters = listing.read_settings(set_ or [])
+    folder, last = run(
+        task, source, method=method, parameters=parameters, teacher=teacher, student=student, out=out,
+        console=console, seed=seed, **settings,
+    )  # fmt: skip
+    console.print(f"student: {folder}  score {last.score:.4f}")
+
+
+@app.command()
+def evaluate(
+    student: Annotated[Path, typer.Argument(help="folder of a saved student")],
+    task: Annotated[str | None, typer.Option(help="default: the one it was made for")] = None,
+    data: Data = "hub",
+    max_eval_samples: MaxEval = None,
+    dev_file: DevFile = None,
+    text_columns: TextColumns = None,
+    label_column: LabelColumn = None,
+) -> None:
+    """Score a saved student on a task's dev split(s)."""
+    from raykd.answer import evaluate as run
+
+    scores = run(student, source_of(data, dev_file, text_columns, label_column, None, max_eval_samples), task=task)
+    console.print(listing.scores_text(scores))
+
+
+@app.command()
+def predict(
+    student: Annotated[Path, typer.Argument(help="folder of a saved student")],
+    file: Annotated[Path | None, typer.Argument(help="one text a line, the two of a pair tab-separated; default: stdin")] = None,
+) -> None:
+    """Answer new texts, one JSON object a line."""
+    from raykd.answer import predict as run
+
+    for answer in run(student, listing.read_rows(file)):
+        sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
+
+
+@app.command()
+def tasks(name: Annotated[str | None, typer.Argument(help="show this one in full")] = None) -> None:
+    """List the tasks, or show one."""
+    listing.tasks(name, console)
+
+
+@app.command()
+def methods(name: Annotated[str | None, typer.Argument(help="show this one in full")] = None) -> None:
+    """List the distillation methods, or show one."""
+    listing.methods(name, console)
+
+
+@app.command()
+def spaces(name: Annotated[str | None, typer.Argument(help="show this one in full")] = None) -> None:
+    """List the search spaces, or show one."""
+    listing.spaces(name, console)
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="on this machine only (127.0.0.1)")] = 5000,
+    tracking_uri: Annotated[str | None, typer.Option(help="default: the SQLite file here")] = None,
+) -> None:
+    """Open MLflow on what was logged."""
+    from raykd.tracking.ui import serve
+
+    raise typer.Exit(serve(port, tracking_uri))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point: a UserError becomes its lines on stderr and exit code 2, an interruption 130."""
+    try:
+        app(args=arguments, standalone_mode=True)
+    except UserError as error:
+        for problem in error.problems:
+            sys.stderr.write(f"error: {problem}\n")
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; a sweep goes on with --resume\n")
+        raise SystemExit(130) from None
+
+

@@ -1,0 +1,36 @@
+"""Errors a user can act on: what was given, what is allowed, the nearest valid name, all problems at once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from pydantic import ValidationError
+
+
+class UserError(Exception):
+    """Bad input. The command line prints each problem on a line of its own and exits with code 2."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def unknown(kind: str, given: str, allowed: Iterable[str]) -> str:
+    """A sentence for a name that does not exist, e.g. ``unknown method 'kdd': did you mean 'kd'? (none, kd, ckd)``."""
+    names = list(allowed)
+    near = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    return f"unknown {kind} '{given}': {hint}(allowed: {', '.join(names)})"
+
+
+def from_pydantic(what: str, error: ValidationError, allowed: Iterable[str]) -> UserError:
+    """A pydantic error in words: every bad value with what is allowed, every unknown key with the nearest name."""
+    problems = []
+    for detail in error.errors():
+        name = ".".join(str(part) for part in detail["loc"]) or what
+        if detail["type"] == "extra_forbidden":
+            problems.append(unknown(f"{what} setting", name, allowed))
+        else:
+            problems.append(f"{what}: {name} = {detail['input']!r}: {detail['msg'].lower()}")
+    return UserError(*problems)

@@ -1,0 +1,152 @@
+"""What the list commands print, and how the command line reads rows and settings."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from raykd.errors import UserError
+
+ABOUT = (
+    "Distil a large fine-tuned transformer into the best small one for a task, searching methods and hyperparameters "
+    "on a Ray cluster. Start with: raykd tune --task rte --data sample"
+)
+
+
+def tasks(name: str | None, console: Console) -> None:
+    """Every task in a line, or one in full."""
+    from raykd.tasks.task import TASKS, find
+
+    if name is None:
+        table = _table("task", "what", "texts", "labels", "selects by")
+        for task in TASKS.values():
+            labels = ", ".join(task.labels) or "a number"
+            table.add_row(task.name, task.title, ", ".join(task.texts), labels, task.primary)
+        table.add_row("custom", "your own classes or scores", "--text-columns", "--label-column", "accuracy or pearson")
+        return console.print(table)
+    task = find(name)
+    _pairs(
+        console,
+        {
+            "task": f"{task.name}: {task.title}",
+            "texts": ", ".join(task.texts),
+            "labels": ", ".join(f"{index} {label}" for index, label in enumerate(task.labels)) or "a real number",
+            "metrics": ", ".join(task.metrics) + f" (selects by {task.primary})",
+            "dev splits": ", ".join(task.dev),
+            "on the hub": "/".join(task.hub),
+            "GLUE folder": task.folder,
+        },
+    )
+
+
+def methods(name: str | None, console: Console) -> None:
+    """Every method in a line, or one with its hyperparameters and what it needs."""
+    from raykd.methods import METHODS, find
+    from raykd.methods.recipe import Pair
+    from raykd.models.shape import Shape
+    from raykd.search.space import load, shipped
+
+    if name is None:
+        table = _table("method", "what", "hyperparameters", "paper")
+        for method in METHODS.values():
+            parameters = ", ".join(method.parameters.model_fields) or "-"
+            table.add_row(method.name, method.title, parameters, method.paper)
+        return console.print(table)
+    method = find(name)
+    pair = Pair(Shape(12, 768, 12, 30522), Shape(6, 384, 12, 30522), regression=False)
+    recipe = method.recipe(method.parameters(), pair)
+    grid = load(method.name).size() if method.name in shipped() else None
+    stages = "; ".join(
+        f"{stage.name} to {stage.until:.0%}: "
+        + " + ".join(f"{term.weight:.4g} {term.name}" for term in stage.active)
+        for stage in recipe.stages
+    )
+    needs = sorted(recipe.teacher_needs())
+    layers = [str(need.layer) for need in needs if need.kind == "hidden"]
+    asks = ["logits"] * any(need.kind == "logits" for need in needs)
+    asks += [f"hidden states {', '.join(layers)}"] if layers else []
+    _pairs(
+        console,
+        {
+            "method": f"{method.name}: {method.title}",
+            "paper": method.paper,
+            "terms": f"{stages}   (defaults, 12 to 6 layers)",
+            "needs of the teacher": "; ".join(asks) or "nothing",
+            "live teacher": "yes" if recipe.live_teacher else "no",
+            "trains beside the student": ", ".join(recipe.extras) or "nothing",
+            "its space": f"{method.name}, {grid:,} points" if grid else "-",
+        },
+    )
+    table = _table("hyperparameter", "default", "allowed", "what")
+    for key, schema in method.parameters.model_json_schema().get("properties", {}).items():
+        table.add_row(key, str(schema["default"]), _limits(schema), schema.get("description", ""))
+    if method.parameters.model_fields:
+        console.print(table)
+
+
+def spaces(name: str | None, console: Console) -> None:
+    """Every shipped space in a line, or one as its file."""
+    from raykd.search.space import load, shipped
+
+    if name is None:
+        table = _table("space", "points", "what", "source")
+        for key in shipped():
+            space = load(key)
+            size = space.size()
+            table.add_row(key, "endless" if size is None else f"{size:,}", space.about, space.source)
+        return console.print(table)
+    load(name)  # a clear error for a name that is none
+    console.print(escape(shipped().get(name, Path(name)).read_text().rstrip()))
+
+
+def scores_text(scores: dict[str, float]) -> str:
+    """``dev/accuracy 0.9123  dev/f1 0.9001``."""
+    return "  ".join(f"{name} {value:.4f}" for name, value in scores.items())
+
+
+def read_settings(pairs: list[str]) -> dict[str, Any]:
+    """``["alpha=0.7", "variant=code"]`` as values: numbers and booleans where they read as such, else text."""
+    problems = [f"--set {pair}: write name=value" for pair in pairs if "=" not in pair]
+    if problems:
+        raise UserError(*problems)
+    found = {}
+    for name, text in (pair.split("=", 1) for pair in pairs):
+        try:
+            found[name.strip()] = json.loads(text)
+        except json.JSONDecodeError:
+            found[name.strip()] = text
+    return found
+
+
+def read_rows(file: Path | None) -> list[list[str]]:
+    """Lines of a file or of stdin, each one text or a tab-separated pair; empty lines are left out."""
+    if file is not None and not file.is_file():
+        raise UserError(f"no such file: {file}")
+    text = file.read_text(encoding="utf-8-sig") if file is not None else sys.stdin.read()
+    return [line.split("\t") for line in text.splitlines() if line.strip()]
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
+
+
+def _pairs(console: Console, values: dict[str, str]) -> None:
+    width = max(map(len, values))
+    for key, value in values.items():
+        console.print(f"[bold]{key:<{width}}[/]  {escape(value)}")
+
+
+def _limits(schema: dict[str, Any]) -> str:
+    """What a JSON schema allows, in signs."""
+    signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+    bounds = [f"{sign} {schema[key]:g}" for key, sign in signs.items() if key in schema]
+    return ", ".join(bounds) or " or ".join(schema.get("enum", [schema.get("type", "")]))

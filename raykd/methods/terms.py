@@ -1,0 +1,32 @@
+"""Terms that many recipes share: the hard loss on labels and the soft loss on the teacher's logits."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from raykd.losses import hard_cross_entropy, kl_divergence, logits_mse, regression_mse
+from raykd.methods.recipe import LOGITS, Step, Term
+
+
+def hard_term(weight: float, *, regression: bool) -> Term:
+    """Cross-entropy with the gold labels; mean squared error for a regression."""
+    loss = regression_mse if regression else hard_cross_entropy
+
+    def on_labels(step: Step) -> Tensor:
+        return loss(step.student.logits, step.labels)
+
+    return Term("hard", weight, on_labels, student=frozenset({LOGITS}))
+
+
+def soft_term(weight: float, temperature: float, *, regression: bool) -> Term:
+    """T^2 KL(teacher || student) at `temperature`, batch mean; mean squared error of the outputs for a regression.
+
+    A real-valued output has no distribution to soften, so the temperature has no part in the regression form.
+    """
+
+    def on_logits(step: Step) -> Tensor:
+        if regression:
+            return logits_mse(step.student.logits, step.teacher.logits)
+        return kl_divergence(step.student.logits, step.teacher.logits, temperature)
+
+    return Term("soft", weight, on_logits, student=frozenset({LOGITS}), teacher=frozenset({LOGITS}))

@@ -1,0 +1,1 @@
+"""Teachers and students: found, checked, loaded, made, run and saved."""

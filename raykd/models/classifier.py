@@ -1,0 +1,165 @@
+"""A sequence classifier from a folder: its head, its labels, and what must agree before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from raykd.errors import UserError
+from raykd.models.quiet import quiet
+from raykd.models.source import weight_names
+from raykd.models.tokenizer import check_vocabulary, load_tokenizer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedModel
+
+__all__ = ["Attention", "Head", "check_vocabulary", "has_head", "load_classifier", "load_config", "load_tokenizer"]
+
+Attention = Literal["sdpa", "eager"]
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a classifier answers: the label names in the order of the logits; () is one real number (regression)."""
+
+    labels: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.labels) == 1 or len(set(self.labels)) != len(self.labels):
+            raise UserError(f"labels {list(self.labels)}: give two or more different names, or none for a real number")
+
+    @property
+    def size(self) -> int:
+        """The number of logits."""
+        return len(self.labels) or 1
+
+    def __str__(self) -> str:
+        return f"{self.size} labels {_numbered(self.labels)}" if self.labels else "one real number"
+
+
+def load_config(folder: Path) -> PreTrainedConfig:
+    """The configuration in a checked folder (see source.resolve); UserError if its model type is no known encoder."""
+    from transformers import AutoConfig
+    from transformers.models.auto import MODEL_FOR_MASKED_LM_MAPPING, MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
+
+    try:
+        config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"'{folder}': transformers cannot read config.json: {error}") from error
+    # Masked language modelling sets encoders apart from decoders, which may have a sequence classifier too.
+    kinds = (MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, MODEL_FOR_MASKED_LM_MAPPING)
+    decodes = config.is_encoder_decoder or vars(config).get("is_decoder", False)
+    if decodes or not all(type(config) in kind for kind in kinds):
+        raise UserError(f"'{folder}': a {config.model_type} model is not an encoder with a sequence classifier")
+    return config
+
+
+def set_labels(config: PreTrainedConfig, head: Head) -> None:
+    """Write the head into a configuration, in place, so that the saved model names its labels itself."""
+    names = head.labels or ("LABEL_0",)
+    config.id2label = dict(enumerate(names))
+    config.label2id = {name: index for index, name in enumerate(names)}
+    config.problem_type = "single_label_classification" if head.labels else "regression"
+
+
+def has_head(folder: Path) -> bool:
+    """Whether the folder holds a sequence classifier: config.json says so, and every weight of the head is stored."""
+    config = load_config(folder)
+    named = any(name.endswith("ForSequenceClassification") for name in config.architectures or ())
+    return named and not head_names(config) - weight_names(folder)
+
+
+def head_names(config: PreTrainedConfig) -> set[str]:
+    """The names of the weights outside the encoder, e.g. {"classifier.weight", "classifier.bias"} for BERT."""
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    with torch.device("meta"):
+        model = AutoModelForSequenceClassification.from_config(config)
+    return {name for name in model.state_dict() if not name.startswith(model.base_model_prefix + ".")}
+
+
+def load_classifier(folder: Path, head: Head, *, attention: Attention = "sdpa") -> PreTrainedModel:
+    """The classifier in `folder`, float32, on the CPU, in eval mode, its configuration carrying the labels of `head`.
+
+    A bare encoder gets a fresh head from torch's default generator, which the caller seeds. attention: "eager" where
+    attention maps are wanted; with "sdpa", architectures that have no SDPA code (DeBERTa) still take eager.
+    Raises UserError: other labels or another order than the stored head's, damaged or incomplete weights.
+    """
+    config = load_config(folder)
+    if has_head(folder):
+        check_labels(config, head, folder)
+    set_labels(config, head)
+    model, missing = load_weights(folder, config, attention=attention)
+    check_complete({name for name in missing if name.startswith(model.base_model_prefix + ".")}, folder)
+    return model
+
+
+def load_weights(folder: Path, config: PreTrainedConfig, *, attention: Attention) -> tuple[PreTrainedModel, set[str]]:
+    """The classifier of this configuration with the stored weights, and the names of those that were not stored."""
+    import torch
+    from safetensors import SafetensorError
+    from transformers import AutoModelForSequenceClassification
+
+    try:
+        with quiet(), torch.device("cpu"):
+            model, info = AutoModelForSequenceClassification.from_pretrained(
+                str(folder),
+                config=config,
+                dtype=torch.float32,
+                use_safetensors=True,
+                local_files_only=True,
+                output_loading_info=True,
+                **attention_option(attention),
+            )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise UserError(f"'{folder}': the weights cannot be loaded: {error}") from error
+    return model, set(info["missing_keys"])
+
+
+def check_complete(missing: Collection[str], folder: Path) -> None:
+    """UserError if weights of the encoder are missing; a pooler may be, language modelling stores none."""
+    inner = sorted(name for name in missing if "pooler" not in name)
+    if inner:
+        raise UserError(f"'{folder}': {len(inner)} weights of the encoder are not stored, e.g. {', '.join(inner[:3])}")
+
+
+def attention_option(attention: Attention) -> dict[str, Any]:
+    """Nothing for "sdpa": it is the library's own choice for every architecture that has it, and eager for the rest."""
+    if attention not in ("sdpa", "eager"):
+        raise UserError(f"attention '{attention}': allowed are sdpa, eager")
+    return {} if attention == "sdpa" else {"attn_implementation": attention}
+
+
+def check_labels(config: PreTrainedConfig, head: Head, folder: Path) -> None:
+    """UserError unless the stored head answers what `head` says (scenario S17).
+
+    Names are compared without regard to case, "-", "_" and spaces. A head without names (LABEL_0, LABEL_1, ...) and
+    data whose labels are the bare numbers 0, 1, ... say nothing about order: then the number alone must agree.
+    """
+    stored = tuple(str(name) for _, name in sorted((config.id2label or {}).items()))
+    both = f"the model's map is {_numbered(stored)}, the data's is {_numbered(head.labels)}"
+    if len(stored) != head.size:
+        raise UserError(f"'{folder}' answers with {len(stored)} number(s), the data want {head}: {both}")
+    plain = tuple(str(index) for index in range(head.size))
+    nameless = stored in (tuple(f"LABEL_{index}" for index in plain), plain) or head.labels in ((), plain)
+    given, wanted = [_plain(name) for name in stored], [_plain(name) for name in head.labels]
+    if sorted(given) == sorted(wanted):
+        if given != wanted:
+            raise UserError(f"'{folder}': the labels of model and data are in another order: {both}")
+    elif not nameless:
+        raise UserError(
+            f"'{folder}': model and data name their labels differently: {both}. Correct id2label in config.json"
+        )
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter not in "-_ ")
+
+
+def _numbered(labels: tuple[str, ...]) -> str:
+    return (
+        "{" + ", ".join(f"{index}: {name}" for index, name in enumerate(labels)) + "}" if labels else "one real number"
+    )

@@ -1,0 +1,164 @@
+"""Makes a student: deterministic for a seed, quick for the next trial, and never sharing memory with another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from raykd.errors import UserError
+from raykd.models.classifier import (
+    Attention,
+    Head,
+    attention_option,
+    check_complete,
+    load_classifier,
+    load_config,
+    load_weights,
+    set_labels,
+)
+from raykd.models.quiet import quiet
+from raykd.models.seed import seeded
+from raykd.models.shape import Shape, shape, size_of
+from raykd.models.source import resolve, weight_files
+from raykd.models.spec import INTERMEDIATE, Build, Cut, StudentSpec, check_student, parse_student, picked_layers
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+__all__ = ["Shape", "StudentSpec", "check_student", "make_student", "parse_student", "shape", "size_of"]
+
+
+def make_student(
+    spec: StudentSpec, teacher: Path, head: Head, *, seed: int, attention: Attention = "sdpa"
+) -> PreTrainedModel:
+    """The student before its first step: float32, on the CPU, in eval mode, labels of `head` in its configuration.
+
+    Cut: a copy of the teacher's embeddings, chosen layers and pooler, under a fresh head even where the teacher's head
+    is fine-tuned: it was made for the teacher's last layer, and every method starts from the same. Built: all random.
+    Given: the pretrained weights, and their head if they have one for these labels.
+    What is random depends on `seed` alone; the caller's generators are left as they were.
+    Raises UserError: impossible sizes (see check_student), a teacher that cannot be cut, and all that loading raises.
+    """
+    with seeded(seed):
+        if isinstance(spec, Cut):
+            return _cut(spec, teacher, head, attention)
+        if isinstance(spec, Build):
+            return _build(spec, teacher, head, attention)
+        return load_classifier(resolve(spec.name, role="student"), head, attention=attention)
+
+
+def _build(spec: Build, teacher: Path, head: Head, attention: Attention) -> PreTrainedModel:
+    from transformers import AutoModelForSequenceClassification
+
+    config = load_config(teacher)
+    check_student(spec, config)
+    config.num_hidden_layers, config.hidden_size, config.num_attention_heads = spec.layers, spec.hidden, spec.heads
+    setattr(config, INTERMEDIATE[config.model_type], spec.intermediate)
+    config.architectures, config.name_or_path = None, ""
+    set_labels(config, head)
+    model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32, **attention_option(attention))
+    return model.eval()
+
+
+def _cut(spec: Cut, teacher: Path, head: Head, attention: Attention) -> PreTrainedModel:
+    config = load_config(teacher)
+    check_student(spec, config)
+    layers = picked_layers(spec, config.num_hidden_layers)
+    whole = _whole(teacher, _version(teacher))
+    config.num_hidden_layers = len(layers)
+    config.name_or_path = ""
+    set_labels(config, head)
+    new_place = {f"{whole.stack}.{old - 1}.": f"{whole.stack}.{new}." for new, old in enumerate(layers)}
+    weights = _moved(whole, new_place)
+    # from_pretrained takes the given tensors as they are, fills buffers, and makes up only what is absent (the head) as
+    # the architecture does: no time is lost on random embeddings that would be overwritten.
+    with quiet():
+        loaded: Any = whole.kind.from_pretrained(
+            None,
+            config=config,
+            state_dict=weights,
+            dtype=torch.float32,
+            output_loading_info=True,
+            **attention_option(attention),
+        )
+    model: PreTrainedModel = loaded[0]
+    info: dict[str, set[str]] = loaded[1]
+    prefix = model.base_model_prefix + "."
+    absent = sorted(name for name in info["missing_keys"] if name.startswith(prefix) and name not in whole.absent)
+    left_over = sorted(info["unexpected_keys"])
+    if absent or left_over:
+        raise UserError(
+            f"student '{spec}': the layers of '{teacher}' are not alike, so it cannot be cut there "
+            f"(weights without a place: {left_over[:3]}, places without weights: {absent[:3]})"
+        )
+    return model
+
+
+@dataclass(frozen=True)
+class _Whole:
+    """A teacher's encoder, to be cut from."""
+
+    kind: type[PreTrainedModel]
+    weights: dict[str, Tensor]
+    """The stored tensors of the encoder by full name; the head's are left out."""
+    absent: frozenset[str]
+    """Names of the encoder that were not stored (a pooler, after language modelling)."""
+    stack: str
+    """The name of the list of layers, e.g. `bert.encoder.layer`."""
+
+
+@lru_cache(maxsize=2)
+def _whole(folder: Path, version: tuple[tuple[str, int, int], ...]) -> _Whole:
+    """Read a teacher once a process; `version` makes a rewritten folder a new entry. Keeps its weights in memory."""
+    # Under a seed of its own: filling in absent weights must not move the generator that the student's head comes from.
+    with seeded(0):
+        model, missing = load_weights(folder, load_config(folder), attention="sdpa")
+    prefix = model.base_model_prefix
+    inside = {name: weight for name, weight in model.state_dict().items() if name.startswith(prefix + ".")}
+    absent = frozenset(name for name in missing if name in inside)
+    check_complete(absent, folder)
+    stored = {name: weight for name, weight in inside.items() if name not in absent}
+    return _Whole(type(model), stored, absent, f"{prefix}.{_stack(model, folder)}")
+
+
+def _stack(model: PreTrainedModel, folder: Path) -> str:
+    """The name of the one list of transformer layers; not lists within a layer (MobileBERT's feed-forwards)."""
+    depth, kind = model.config.num_hidden_layers, model.config.model_type
+    found = [
+        name
+        for name, module in model.base_model.named_modules()
+        if isinstance(module, nn.ModuleList)
+        and len(module) == depth
+        and not any(part.isdigit() for part in name.split("."))
+    ]
+    if len(found) != 1:
+        raise UserError(
+            f"'{folder}': cannot cut a {kind} model: looked for one list of {depth} layers, found "
+            f"{len(found)} ({', '.join(found) or 'none'}); build a student, or name one"
+        )
+    return found[0]
+
+
+def _moved(whole: _Whole, new_place: dict[str, str]) -> dict[str, Tensor]:
+    """Copies (students must not share memory) of all tensors but those of the layers left behind, renamed."""
+    weights: dict[str, Tensor] = {}
+    for name, weight in whole.weights.items():
+        if not name.startswith(whole.stack + "."):
+            weights[name] = weight.clone()
+            continue
+        rest = name.removeprefix(whole.stack + ".").partition(".")
+        old = f"{whole.stack}.{rest[0]}."
+        if old in new_place:
+            weights[new_place[old] + rest[2]] = weight.clone()
+    return weights
+
+
+def _version(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Name, time of change and size of the files a teacher is read from."""
+    stats = [(file.name, file.stat()) for file in [folder / "config.json", *weight_files(folder)]]
+    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)

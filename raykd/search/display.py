@@ -1,0 +1,110 @@
+"""What a person sees while a sweep runs: a live table on a terminal, one line a change elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from types import TracebackType
+
+from optuna.trial import TrialState
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from raykd.search.ledger import BASELINE, Entry
+
+
+class LiveDisplay:
+    """Trials running, done, pruned, failed; the best so far; the time left. Use as a context manager."""
+
+    def __init__(self, console: Console, *, metric: str, trials: int, teacher_score: float) -> None:
+        self.console, self.metric, self.trials = console, metric, trials
+        self.teacher_score = teacher_score
+        self._started = time.monotonic()
+        self._live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
+        self._told: set[tuple[str, TrialState]] = set()
+        self._behind: float | None = None  # trials' worth of work that an earlier process did
+
+    def __enter__(self) -> LiveDisplay:
+        if self._live:
+            self._live.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.__exit__(kind, error, trace)
+
+    def show(self, entries: list[Entry], progress: dict[str, float]) -> None:
+        """Draw the state of the sweep."""
+        for entry in entries:
+            if entry.state is not TrialState.RUNNING and (entry.label, entry.state) not in self._told:
+                self._told.add((entry.label, entry.state))
+                self.console.print(self._line(entry, entries, progress), highlight=False)
+        if self._live:
+            self._live.update(self._table(entries, progress))
+
+    def _line(self, entry: Entry, entries: list[Entry], progress: dict[str, float]) -> Text:
+        """One line for a trial that is over."""
+        style = {TrialState.COMPLETE: "green", TrialState.PRUNED: "yellow", TrialState.FAIL: "red"}[entry.state]
+        word = {TrialState.COMPLETE: "done", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}[entry.state]
+        text = Text(f"{entry.label:>9} ").append(f"{word:<7}", style=style)
+        if entry.error:
+            text.append(f"{entry.error}  ")
+        elif entry.score is not None:
+            text.append(f"{self.metric} {entry.score:.4f} at evaluation {entry.evaluation}  ")
+        text.append(settings_text(entry.settings), style="dim")
+        return text.append(f"  [{self._summary(entries, progress)}]", style="dim")
+
+    def _summary(self, entries: list[Entry], progress: dict[str, float]) -> str:
+        states = Counter(entry.state for entry in entries)
+        over = states[TrialState.COMPLETE] + states[TrialState.PRUNED] + states[TrialState.FAIL]
+        parts = [f"{over}/{self.trials + 1}", f"{states[TrialState.PRUNED]} pruned"]
+        if states[TrialState.FAIL]:
+            parts.append(f"{states[TrialState.FAIL]} failed")
+        if (best := best_score(entries)) is not None:
+            parts.append(f"best {best:.4f}")
+        if left := self._time_left(over, progress):
+            parts.append(f"about {left} left")
+        return ", ".join(parts)
+
+    def _time_left(self, over: int, progress: dict[str, float]) -> str:
+        """From the share of all trials' work that is behind us; nothing before there is any."""
+        done = over + sum(progress.values())
+        if self._behind is None:
+            self._behind = done
+        if done - self._behind < 0.1:
+            return ""
+        seconds = (time.monotonic() - self._started) / (done - self._behind) * (self.trials + 1 - done)
+        return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+    def _table(self, entries: list[Entry], progress: dict[str, float]) -> Group:
+        table = Table(box=None, padding=(0, 1))
+        for heading in ("trial", "progress", "evaluation", self.metric, "settings"):
+            table.add_column(heading, style="dim" if heading == "settings" else "")
+        by_label = {entry.label: entry for entry in entries}
+        for label, part in progress.items():
+            entry = by_label[label]
+            score = f"{entry.score:.4f}" if entry.score is not None else "-"
+            bar = ProgressBar(total=1.0, completed=part, width=20)
+            table.add_row(label, bar, str(entry.evaluation), score, settings_text(entry.settings))
+        baseline = next((e.score for e in entries if e.label == BASELINE and e.score is not None), None)
+        line = f"{len(progress)} running, {self._summary(entries, progress)}; teacher {self.teacher_score:.4f}"
+        if baseline is not None:
+            line += f", undistilled {baseline:.4f}"
+        return Group(table, Text(line))
+
+
+def best_score(entries: list[Entry]) -> float | None:
+    """The best score of a completed trial, the baseline not counted."""
+    scores = [e.score for e in entries if e.state is TrialState.COMPLETE and e.label != BASELINE and e.score is not None]
+    return max(scores, default=None)
+
+
+def settings_text(settings: dict[str, object]) -> str:
+    """``method name=value ...`` in short form."""
+    values = {key: f"{v:g}" if isinstance(v, float) else str(v) for key, v in settings.items() if key != "method"}
+    return " ".join([str(settings.get("method", "")), *(f"{key}={value}" for key, value in values.items())])

@@ -1,0 +1,61 @@
+"""What defines a sweep, and the folder it lives in."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from raykd.errors import UserError
+from raykd.train.config import TaskSpec, Training
+
+SPEC = "sweep.json"
+
+
+class SweepSpec(BaseModel):
+    """Everything a sweep was started with, resolved: a resume reads this and nothing else."""
+
+    name: str
+    uid: str = Field(default_factory=lambda: uuid.uuid4().hex)
+    task: TaskSpec
+    source: str = Field(description="where the data came from, for a person")
+    fingerprint: str = Field(description="hash of the data")
+    train: str
+    dev: dict[str, str]
+    teacher: str = Field(description="folder of the fine-tuned teacher")
+    teacher_name: str
+    teacher_score: float
+    teacher_parameters: int
+    student: str
+    student_parameters: int
+    space: str = Field(description="name of the search space; its file is kept beside this one")
+    method: str | None = Field(description="the method that the space was narrowed to, if any")
+    pinned: dict[str, Any] = Field(default_factory=dict, description="parameters that flags took out of the search")
+    sampler: str = "tpe"
+    trials: int
+    training: Training
+    concurrency: int
+    workers: int = 1
+    gpus_per_worker: float = 0.0
+    threads: int = 1
+    seed: int = 1
+    tracking_uri: str
+    grace: int = Field(2, description="evaluations before a trial may be stopped")
+    reduction: int = Field(2, description="one in this many goes on at each rung")
+
+    def save(self, folder: Path) -> None:
+        """Write ``sweep.json``, atomically."""
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = folder / f"{SPEC}.tmp"
+        temporary.write_text(self.model_dump_json(indent=2))
+        os.replace(temporary, folder / SPEC)
+
+    @classmethod
+    def read(cls, folder: Path) -> SweepSpec:
+        """The spec of the sweep in `folder`; UserError if there is none."""
+        if not (folder / SPEC).is_file():
+            raise UserError(f"no sweep in {folder}: it holds no {SPEC}")
+        return cls.model_validate_json((folder / SPEC).read_text())

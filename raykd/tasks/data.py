@@ -1,0 +1,82 @@
+"""The values that loading yields: splits of texts and labels, and where they came from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from raykd.errors import UserError
+from raykd.tasks.task import Task
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows of one split: each has one or two texts and a class index or a real number."""
+
+    texts: tuple[tuple[str, ...], ...]
+    labels: tuple[int | float, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def first(self, n: int | None) -> Split:
+        """The first n rows, or all of them."""
+        return self if n is None or n >= len(self) else Split(self.texts[:n], self.labels[:n])
+
+    def take(self, rows: Iterable[int]) -> Split:
+        """The rows of these numbers, in their order."""
+        chosen = list(rows)
+        return Split(tuple(self.texts[i] for i in chosen), tuple(self.labels[i] for i in chosen))
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Column names in the user's own files; empty = the names that the task has on the hub."""
+
+    texts: tuple[str, ...] = ()
+    label: str | None = None
+
+    def given(self) -> bool:
+        """True when the user named any."""
+        return bool(self.texts) or self.label is not None
+
+
+@dataclass(frozen=True)
+class Data:
+    """All a run learns from and is judged by."""
+
+    task: Task
+    train: Split
+    dev: dict[str, Split]  # the first entry selects
+    source: str  # one line for a person
+    notes: tuple[str, ...]  # what was dropped, inferred, cut
+    fingerprint: str  # hash of the content
+
+
+def fingerprint(task: Task, train: Split, dev: dict[str, Split]) -> str:
+    """16 hexadecimal digits over class names, texts and labels of all splits."""
+    digest = hashlib.sha256(json.dumps([task.name, task.labels]).encode())
+    for name, split in (("train", train), *dev.items()):
+        digest.update(json.dumps([name, len(split)]).encode())
+        for texts, label in zip(split.texts, split.labels, strict=True):
+            digest.update(json.dumps([texts, label]).encode())
+    return digest.hexdigest()[:16]
+
+
+def together(parts: Iterable[Callable[[], T]]) -> list[T]:
+    """Runs every part, so that a user hears of the problems of all of them at once. Raises UserError."""
+    results: list[T] = []
+    problems: list[str] = []
+    for part in parts:
+        try:
+            results.append(part())
+        except UserError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise UserError(*problems)
+    return results

@@ -1,0 +1,94 @@
+"""One door to all data: the hub, a GLUE folder, the user's own files, or the built-in sample. No silent fall-back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from raykd.errors import UserError
+from raykd.tasks import glue, labels, own, remote, sample
+from raykd.tasks.data import Columns, Data, Split, fingerprint
+from raykd.tasks.task import CUSTOM, TASKS, find
+
+__all__ = ["Columns", "Data", "Split", "load"]
+
+
+def load(
+    task: str,
+    data: str = "hub",
+    *,
+    columns: Columns = Columns(),  # noqa: B008 (frozen)
+    dev_file: str | None = None,
+    max_train: int | None = None,
+    max_dev: int | None = None,
+    seed: int = 1,
+) -> Data:
+    """Loads a task.
+
+    task: a GLUE task, or "custom" for the user's own classes or scores.
+    data: "hub"; "sample" (generated from `seed`); a folder in the GLUE layout (its root or the task's own folder);
+        a folder with train.* and dev.* (or validation.*); or a train file (.csv, .tsv, .jsonl, .parquet).
+    columns: for the user's own files. With a GLUE task name and no columns, a folder with train.tsv is read as GLUE's.
+    dev_file: beside a train file; without it a tenth of train is held out, the same share of every class, by `seed`.
+    max_train, max_dev: only the first so many rows.
+
+    Raises UserError for everything that is wrong with the input, several problems at once where possible.
+    """
+    _check(task, data, columns, dev_file, max_train, max_dev)
+    if data == "hub":
+        found = remote.read(find(task))
+    elif data == "sample":
+        found = sample.read(find(task), seed)
+    else:
+        found = _local(task, Path(data).expanduser(), columns, dev_file, seed)
+    notes = list(found.notes)
+    train = found.train.first(max_train)
+    if len(train) < len(found.train):
+        notes.append(f"first {len(train):,} of {len(found.train):,} rows of train")
+    dev = {}
+    for split, rows in found.dev.items():
+        dev[split] = rows.first(max_dev)
+        if len(dev[split]) < len(rows):
+            notes.append(f"first {len(dev[split]):,} of {len(rows):,} rows of {split}")
+        if len(set(dev[split].labels)) < 2:
+            notes.append(f"every label of {split} is the same: its scores say little")
+    labels.varied(f"train of {found.source}", train, found.task)
+    return replace(found, train=train, dev=dev, notes=tuple(notes), fingerprint=fingerprint(found.task, train, dev))
+
+
+def _local(name: str, path: Path, columns: Columns, dev_file: str | None, seed: int) -> Data:
+    if not path.exists():
+        raise UserError(f"no such file or folder: {path.absolute()} (data is 'hub', 'sample', a folder or a file)")
+    if path.is_file():
+        return own.read_file(name, path, Path(dev_file).expanduser() if dev_file else None, columns, seed)
+    if dev_file is not None:
+        raise UserError(f"a dev file goes with a train file, but {path} is a folder")
+    if name != CUSTOM and not columns.given():
+        shape = find(name)
+        folder = glue.place(shape, path)
+        if folder is not None:
+            return glue.read(shape, folder)
+        if any((path / other.folder).is_dir() for other in TASKS.values()):
+            raise UserError(f"{path} has no folder {shape.folder} (there: {glue.listing(path)})")
+    return own.read_folder(name, path, columns, seed)
+
+
+def _check(
+    name: str, data: str, columns: Columns, dev_file: str | None, max_train: int | None, max_dev: int | None
+) -> None:
+    problems: list[str] = []
+    if name != CUSTOM:
+        try:
+            find(name)
+        except UserError as error:
+            problems += error.problems
+    if data in ("hub", "sample"):
+        if name == CUSTOM:
+            problems.append(f"task 'custom' needs your own file or folder, not '{data}'")
+        if columns.given() or dev_file is not None:
+            problems.append(f"columns and a dev file go with your own files, not with '{data}'")
+    for what, limit in (("max_train", max_train), ("max_dev", max_dev)):
+        if limit is not None and limit < 1:
+            problems.append(f"{what} is {limit}: it must be at least 1")
+    if problems:
+        raise UserError(*problems)

@@ -1,0 +1,80 @@
+"""Scores on the dev set, by scikit-learn and scipy, that never become NaN or a warning."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats
+from sklearn import metrics as sk
+
+from raykd.tasks.task import Task
+
+Labels = Sequence[int | float] | np.ndarray
+
+
+def score(task: Task, logits: np.ndarray, labels: Labels) -> dict[str, float]:
+    """Every metric of the task.
+
+    logits: [N, C] for C classes, [N, 1] or [N] for a real number. labels: [N].
+    Correlations and Matthews' coefficient are 0.0 where predictions or labels are constant, and so undefined.
+    Raises ValueError for no rows, differing lengths, or logits that are not finite (a diverged model has no score).
+    """
+    given = np.asarray(logits, dtype=np.float64)
+    truth = np.asarray(labels)
+    if len(given) != len(truth) or not len(truth):
+        raise ValueError(f"{len(given)} predictions for {len(truth)} labels")
+    if not np.isfinite(given).all():
+        raise ValueError("logits are not finite")
+    predicted = given.reshape(len(truth)) if task.regression else given.argmax(axis=1)
+    return {name: _METRICS[name](truth, predicted) for name in task.metrics}
+
+
+def majority(task: Task, labels: Labels, train: Labels | None = None) -> float:
+    """The primary metric, on `labels`, of always predicting the most frequent class of `train` (of `labels` itself
+    if there is no train). 0.0 for a real number: predicting the mean correlates with nothing."""
+    if task.regression:
+        return 0.0
+    counts = Counter(int(label) for label in (labels if train is None else train))
+    most = min(counts, key=lambda label: (-counts[label], label))
+    return score(task, np.eye(len(task.labels))[np.full(len(labels), most)], labels)[task.primary]
+
+
+def _accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
+    return float(sk.accuracy_score(truth, predicted))
+
+
+def _f1(truth: np.ndarray, predicted: np.ndarray) -> float:
+    return float(sk.f1_score(truth, predicted, pos_label=1, average="binary", zero_division=0.0))
+
+
+def _f1_macro(truth: np.ndarray, predicted: np.ndarray) -> float:
+    return float(sk.f1_score(truth, predicted, average="macro", zero_division=0.0))
+
+
+def _matthews(truth: np.ndarray, predicted: np.ndarray) -> float:
+    return 0.0 if _constant(truth) or _constant(predicted) else float(sk.matthews_corrcoef(truth, predicted))
+
+
+def _pearson(truth: np.ndarray, predicted: np.ndarray) -> float:
+    return 0.0 if _constant(truth) or _constant(predicted) else float(stats.pearsonr(truth, predicted).statistic)
+
+
+def _spearman(truth: np.ndarray, predicted: np.ndarray) -> float:
+    return 0.0 if _constant(truth) or _constant(predicted) else float(stats.spearmanr(truth, predicted).statistic)
+
+
+def _constant(values: np.ndarray) -> bool:
+    """Also true for a spread that is only rounding: scipy warns of those."""
+    return bool(np.ptp(values) <= 1e-10 * max(1.0, float(np.abs(values).max())))
+
+
+_METRICS = {
+    "accuracy": _accuracy,
+    "f1": _f1,
+    "f1_macro": _f1_macro,
+    "matthews": _matthews,
+    "pearson": _pearson,
+    "spearman": _spearman,
+}

@@ -1,0 +1,88 @@
+"""The user's own data: one file, two files, or a folder with train.* and dev.* (or validation.*)."""
+
+from __future__ import annotations
+
+import random
+from functools import partial
+from pathlib import Path
+
+from raykd.errors import UserError
+from raykd.tasks import labels, table, task
+from raykd.tasks.data import Columns, Data, Split, together
+from raykd.tasks.glue import listing
+from raykd.tasks.task import CUSTOM, Task
+
+HELD_OUT = 0.1  # of a train file that comes without a dev file
+
+
+def read_file(name: str, train: Path, dev: Path | None, columns: Columns, seed: int) -> Data:
+    """Train and dev from files; without a dev file a tenth of train is held out, the same share of every class.
+
+    name: a GLUE task (its classes and metrics; columns as on the hub unless named) or "custom" (columns must be
+    named, classes are inferred from the train file). Raises UserError.
+    """
+    texts, label = _columns(name, columns, train)
+    paths = (train,) if dev is None else (train, dev)
+    tables = together(partial(table.read, path, (*texts, label)) for path in paths)
+    notes: list[str] = [note for found in tables for note in found.notes]
+    if name == CUSTOM:
+        shape, inferred = labels.infer(tables[0], texts, label)
+        notes.append(inferred)
+    else:
+        shape = task.find(name)
+    parts = together(partial(labels.split, found, shape, texts, label) for found in tables)
+    notes += [note for _, found in parts for note in found]
+    rest = parts[0][0]
+    if dev is None:
+        rest, held = hold_out(rest, shape, seed)
+        notes.append(f"{len(held):,} of {len(held) + len(rest):,} rows of {train} held out as dev (seed {seed})")
+        return Data(shape, rest, {"dev": held}, f"file {train}", tuple(notes), fingerprint="")
+    return Data(shape, rest, {"dev": parts[1][0]}, f"files {train} and {dev}", tuple(notes), fingerprint="")
+
+
+def read_folder(name: str, folder: Path, columns: Columns, seed: int) -> Data:
+    """As `read_file`, for the train.* and dev.* (or validation.*) of a folder. Raises UserError."""
+    train = [folder / f"train{suffix}" for suffix in table.SUFFIXES if (folder / f"train{suffix}").is_file()]
+    dev = [
+        folder / f"{stem}{suffix}"
+        for stem in ("dev", "validation")
+        for suffix in table.SUFFIXES
+        if (folder / f"{stem}{suffix}").is_file()
+    ]
+    problems = []
+    for what, found in (("train", train), ("dev or validation", dev)):
+        if len(found) != 1:
+            several = f"more than one {what} file" if found else f"no {what} file"
+            problems.append(f"{folder} has {several} ({', '.join(table.SUFFIXES)}; there: {listing(folder)})")
+    if problems:
+        raise UserError(*problems)
+    return read_file(name, train[0], dev[0], columns, seed)
+
+
+def hold_out(split: Split, shape: Task, seed: int) -> tuple[Split, Split]:
+    """The split without, and with only, a tenth of its rows: of every class (at least one row if it has two)."""
+    groups: dict[int | float, list[int]] = {}
+    for row, label in enumerate(split.labels):
+        groups.setdefault(0 if shape.regression else label, []).append(row)
+    chance = random.Random(seed)
+    held: set[int] = set()
+    for _, rows in sorted(groups.items()):
+        if len(rows) > 1:
+            held.update(chance.sample(rows, max(1, round(HELD_OUT * len(rows)))))
+    if not held:
+        raise UserError(f"{len(split)} rows are too few to hold some out: give a dev file")
+    return split.take(row for row in range(len(split)) if row not in held), split.take(sorted(held))
+
+
+def _columns(name: str, columns: Columns, train: Path) -> tuple[tuple[str, ...], str]:
+    if name == CUSTOM:
+        if not columns.texts or not columns.label or len(columns.texts) > 2:
+            raise UserError(f"task 'custom': name one or two text columns and the label column of {train}")
+        return columns.texts, columns.label
+    shape = task.find(name)
+    texts = columns.texts or shape.texts
+    if len(texts) != len(shape.texts):
+        raise UserError(
+            f"task '{name}' has {len(shape.texts)} text column(s) ({', '.join(shape.texts)}), given: {', '.join(texts)}"
+        )
+    return texts, columns.label or shape.label_column

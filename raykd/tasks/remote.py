@@ -1,0 +1,48 @@
+"""The GLUE tasks from the Hugging Face hub, or from its local cache when the hub cannot be reached."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from raykd import hub
+from raykd.errors import UserError
+from raykd.tasks import labels, table
+from raykd.tasks.data import Data, Split
+from raykd.tasks.task import Task
+
+
+def read(task: Task) -> Data:
+    """The task by `datasets.load_dataset`. Raises UserError, within about 6 s when the hub does not answer."""
+    repository, name = task.hub
+    notes: list[str] = []
+    state = ""
+    if not hub.reachable():
+        state = "offline mode is on" if hub.offline() else f"the hub at {hub.endpoint()} cannot be reached"
+        hub.go_offline()
+        notes.append(f"{state}: {repository}:{name} comes from the local cache")
+    import datasets  # 1-2 s, and it reads the offline switch when imported
+
+    try:
+        found = datasets.load_dataset(repository, name)
+    except Exception as error:  # its errors have no common class: OSError, ValueError, the HTTP client's
+        why = f"{state}, and the local cache has no copy" if state else f"{hub.endpoint()}: " + str(error).rstrip(".")
+        raise UserError(
+            f"data set {repository}:{name} could not be loaded: {why}. Instead: --data FOLDER (a local folder in the"
+            " GLUE layout), --data FILE (your own .csv, .tsv, .jsonl or .parquet) or --data sample (built in)"
+        ) from error
+    train = _split(task, found, "train", notes)
+    dev = {split: _split(task, found, split.replace("dev", "validation"), notes) for split in task.dev}
+    return Data(task, train, dev, f"hub {repository}:{name}", tuple(notes), fingerprint="")
+
+
+def _split(task: Task, found: Any, name: str, notes: list[str]) -> Split:
+    where = f"{task.hub[0]}:{task.hub[1]} {name}"
+    if name not in found:
+        raise UserError(f"{where}: no such split (present: {', '.join(found)})")
+    want = (*task.texts, task.label_column)
+    if absent := table.missing(where, want, list(found[name].column_names)):
+        raise absent
+    cells = {column: list(found[name][column]) for column in want}
+    part, dropped = labels.split(table.Table(where, cells), task, task.texts, task.label_column)
+    notes.extend(dropped)
+    return part

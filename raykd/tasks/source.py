@@ -1,0 +1,31 @@
+"""Where a task's data come from, in the words of the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from raykd.tasks.load import Columns, Data, load
+
+
+@dataclass(frozen=True)
+class Source:
+    """data: "hub", "sample", a folder or a file (see `load`); the columns are for the user's own files."""
+
+    data: str = "hub"
+    dev_file: str | None = None
+    text_columns: tuple[str, ...] = ()
+    label_column: str | None = None
+    max_train_samples: int | None = None
+    max_eval_samples: int | None = None
+
+    def load(self, task: str, seed: int) -> Data:
+        """The task's data; UserError with everything that is wrong with it."""
+        return load(
+            task,
+            self.data,
+            columns=Columns(self.text_columns, self.label_column),
+            dev_file=self.dev_file,
+            max_train=self.max_train_samples,
+            max_dev=self.max_eval_samples,
+            seed=seed,
+        )

@@ -1,0 +1,38 @@
+"""The best student as a registered model that MLflow alone can load and query, under the alias `champion`."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+from importlib import metadata
+from pathlib import Path
+
+ALIAS = "champion"
+
+
+def register(student: Path, *, name: str, run_id: str, tracking_uri: str, tags: dict[str, str]) -> str:
+    """Log the folder `student` as a model of run `run_id`, register it as `name`, and point the alias at it.
+
+    Returns the URI that loads it, ``models:/<name>@champion``.
+    """
+    import mlflow
+
+    mlflow.set_tracking_uri(tracking_uri)
+    mlflow.set_registry_uri(tracking_uri)
+    pins = [f"{package}=={metadata.version(package)}" for package in ("mlflow", "torch", "transformers", "pandas")]
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        with mlflow.start_run(run_id=run_id):
+            logged = mlflow.pyfunc.log_model(
+                name="student",
+                python_model=str(Path(__file__).with_name("served.py")),
+                artifacts={"student": str(student)},
+                pip_requirements=pins,
+            )
+        version = mlflow.register_model(logged.model_uri, name)
+    client = mlflow.MlflowClient()
+    for key, value in tags.items():
+        client.set_model_version_tag(name, version.version, key, value)
+    client.set_registered_model_alias(name, ALIAS, version.version)
+    return f"models:/{name}@{ALIAS}"

@@ -1,0 +1,20 @@
+"""Where a result came from: versions of the packages that made it, and the commit of raykd if it runs from a checkout."""
+
+from __future__ import annotations
+
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+
+def provenance() -> dict[str, str]:
+    """Tags for a run: ``raykd.version``, ``raykd.commit`` where known, and the versions of torch and transformers."""
+    tags = {f"raykd.{name}": metadata.version(name) for name in ("torch", "transformers", "ray", "optuna")}
+    try:
+        tags["raykd.version"] = metadata.version("raykd")
+    except metadata.PackageNotFoundError:
+        tags["raykd.version"] = "source"
+    found = subprocess.run(
+        ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    )
+    return tags | ({"raykd.commit": found.stdout.strip()} if found.returncode == 0 else {})

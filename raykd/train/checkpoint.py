@@ -1,0 +1,102 @@
+"""Checkpoints from which a run goes on bit for bit on CPU: weights, optimiser, position and random state.
+
+Tensors are safetensors, the rest is JSON: nothing here can run code when it is loaded. A checkpoint is written beside
+its final place and renamed into it, so a run that dies while writing leaves the previous one as it was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+PREFIX = "checkpoint-"
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far a run has come: optimiser steps done, evaluations done, and the seconds it has trained."""
+
+    step: int
+    evaluation: int
+    seconds: float
+
+
+def save(folder: Path, module: nn.Module, optimizer: Optimizer, position: Position) -> Path:
+    """Write ``folder/checkpoint-<step>`` and remove older ones once it stands."""
+    final = folder / f"{PREFIX}{position.step:08d}"
+    temporary = folder / f"tmp-{uuid.uuid4().hex}"
+    temporary.mkdir(parents=True)
+    # Tied weights share storage, which safetensors refuses; contiguous clones are what a resume needs anyway.
+    tensors = {f"module.{name}": tensor.detach().clone() for name, tensor in module.state_dict().items()}
+    scalars: dict[str, Any] = {}
+    for index, state in optimizer.state_dict()["state"].items():
+        for key, value in state.items():
+            if isinstance(value, Tensor):
+                tensors[f"optimizer.{index}.{key}"] = value.detach().clone()
+            else:
+                scalars[f"{index}.{key}"] = value
+    tensors["rng.torch"] = torch.get_rng_state()
+    if torch.cuda.is_available():
+        tensors["rng.cuda"] = torch.cuda.get_rng_state()
+    save_file(tensors, temporary / "state.safetensors")
+    version, words, *rest = random.getstate()
+    kind, keys, *position_of = np.random.get_state()  # noqa: NPY002 - the legacy state is the one libraries draw from
+    about = {
+        "step": position.step,
+        "evaluation": position.evaluation,
+        "seconds": position.seconds,
+        "scalars": scalars,
+        "python": [version, list(words), *rest],
+        "numpy": [kind, np.asarray(keys).tolist(), *position_of],
+    }
+    (temporary / "state.json").write_text(json.dumps(about))
+    if final.exists():
+        shutil.rmtree(final)
+    os.replace(temporary, final)
+    for older in folder.glob(f"{PREFIX}*"):
+        if older != final:
+            shutil.rmtree(older, ignore_errors=True)
+    return final
+
+
+def latest(folder: Path) -> Path | None:
+    """The newest complete checkpoint under `folder`; leftovers of an interrupted write are swept."""
+    for leftover in folder.glob("tmp-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    return max(folder.glob(f"{PREFIX}*"), default=None, key=lambda path: path.name)
+
+
+def load(checkpoint: Path, module: nn.Module, optimizer: Optimizer) -> Position:
+    """Put a run back where `checkpoint` left it: weights, optimiser state and every random generator."""
+    tensors = load_file(checkpoint / "state.safetensors")
+    about = json.loads((checkpoint / "state.json").read_text())
+    module.load_state_dict({k.removeprefix("module."): v for k, v in tensors.items() if k.startswith("module.")})
+    state: dict[int, dict[str, Any]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimizer."):
+            _, index, key = name.split(".", 2)
+            state.setdefault(int(index), {})[key] = tensor
+    for name, value in about["scalars"].items():
+        index, key = name.split(".", 1)
+        state.setdefault(int(index), {})[key] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    torch.set_rng_state(tensors["rng.torch"])
+    if "rng.cuda" in tensors and torch.cuda.is_available():
+        torch.cuda.set_rng_state(tensors["rng.cuda"])
+    version, words, gauss = about["python"]
+    random.setstate((version, tuple(words), gauss))
+    kind, keys, *rest = about["numpy"]
+    np.random.set_state((kind, np.asarray(keys, dtype=np.uint32), *rest))  # noqa: NPY002
+    return Position(about["step"], about["evaluation"], about["seconds"])

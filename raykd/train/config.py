@@ -1,0 +1,56 @@
+"""Typed configuration of one training run. Everything here is plain JSON, so a trial can travel and be repeated."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Training(BaseModel):
+    """Optimisation settings shared by teaching and distillation. Defaults follow BERT fine-tuning."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    learning_rate: float = Field(5e-5, gt=0, le=1, description="peak of AdamW's learning rate")
+    epochs: float = Field(3.0, gt=0, description="passes over the training split; fractions are allowed")
+    batch_size: int = Field(32, ge=1, description="sentences an optimiser step, over all workers")
+    accumulation: int = Field(1, ge=1, description="micro-batches a step's batch is split into")
+    warmup: float = Field(0.1, ge=0, lt=1, description="fraction of the steps of linear warm-up; linear decay follows")
+    weight_decay: float = Field(0.01, ge=0, description="AdamW's decoupled decay; none on biases and norms")
+    max_grad_norm: float = Field(1.0, gt=0, description="gradient clipping, L2 norm over all parameters")
+    max_length: int = Field(128, ge=8, description="tokens a row is cut to")
+    evaluations: int = Field(8, ge=1, description="evaluations, at equal fractions of the run")
+    seed: int = Field(1, ge=0, description="of initialisation, order and dropout")
+
+
+class TaskSpec(BaseModel):
+    """What training must know of a task: its name, class names (none = a real number), metrics and the one that selects."""
+
+    name: str
+    labels: tuple[str, ...]
+    metrics: tuple[str, ...]
+    primary: str
+
+    @property
+    def regression(self) -> bool:
+        """True when the label is a real number, not a class."""
+        return not self.labels
+
+
+class TrialSpec(BaseModel):
+    """One trial, complete: whoever holds this and the folders it names can run it again."""
+
+    label: str = Field(description="the trial's name in its sweep, e.g. t0003")
+    folder: str = Field(description="where the trial keeps its checkpoints and its student")
+    task: TaskSpec
+    train: str = Field(description="folder of the tokenised training split")
+    dev: dict[str, str] = Field(description="folders of the tokenised dev splits; the first one selects")
+    teacher: str = Field(description="folder of the teacher")
+    student: str = Field(description="student description, e.g. cut:3")
+    method: str
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    training: Training = Training()
+    workers: int = 1
+    gpus_per_worker: float = 0.0
+    threads: int = Field(1, ge=1, description="CPU threads of a worker")

@@ -1,0 +1,54 @@
+"""A model's logits and scores on a tokenised split."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+
+from raykd.models.outputs import forward
+from raykd.tasks.metrics import score
+from raykd.train.batches import by_length
+
+if TYPE_CHECKING:
+    from raykd.tasks.encode import Encoded
+    from raykd.train.config import TaskSpec
+
+BATCH = 128  # no gradients are kept, so batches can be larger than in training
+
+
+@torch.no_grad()
+def predict(model: nn.Module, split: Encoded, *, device: torch.device) -> np.ndarray:
+    """[N, C] logits (float32) in the order of the split's rows; [N, 1] for a regression. Leaves the mode as it was."""
+    was_training = model.training
+    model.eval()
+    logits: np.ndarray | None = None
+    for rows in by_length(split.lengths, BATCH):
+        batch = split.batch(rows).to(device)
+        outputs = forward(
+            model,
+            input_ids=batch.input_ids,
+            attention_mask=batch.attention_mask,
+            token_type_ids=batch.token_type_ids,
+        )
+        part = outputs.logits.float().cpu().numpy()
+        if logits is None:
+            logits = np.empty((len(split), part.shape[1]), dtype=np.float32)
+        logits[rows] = part
+    model.train(was_training)
+    if logits is None:
+        raise ValueError("the split has no rows")
+    return logits
+
+
+def evaluate(
+    model: nn.Module, task: TaskSpec, splits: dict[str, Encoded], *, device: torch.device
+) -> dict[str, float]:
+    """Every metric of `task` on every split, named ``split/metric``, e.g. ``dev/accuracy``."""
+    scores: dict[str, float] = {}
+    for name, split in splits.items():
+        for metric, value in score(task, predict(model, split, device=device), split.labels).items():
+            scores[f"{name}/{metric}"] = value
+    return scores

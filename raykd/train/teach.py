@@ -1,0 +1,60 @@
+"""Fine-tuning a teacher: the same loop with the plain recipe, on a whole encoder instead of a student."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+from transformers import PreTrainedTokenizerFast
+
+from raykd.methods.none import METHOD
+from raykd.methods.recipe import Pair, Parameters
+from raykd.models.save import save_student
+from raykd.models.shape import shape
+from raykd.tasks.encode import Encoded
+from raykd.train.config import TaskSpec, Training
+from raykd.train.loop import Report, distill
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a teacher is taught with: tokenised splits (the first dev split scores), settings, CPU threads."""
+
+    train: Encoded
+    dev: dict[str, Encoded]
+    task: TaskSpec
+    training: Training
+    threads: int
+
+
+def teach(
+    model: nn.Module,
+    tokenizer: PreTrainedTokenizerFast,
+    lesson: Lesson,
+    folder: Path,
+    report: Callable[[Report], None],
+    *,
+    source: str,
+) -> dict[str, float]:
+    """Fine-tune `model` on the labels and save it to `folder`; returns its dev metrics. `source` says what it was."""
+    torch.set_num_threads(lesson.threads)
+    recipe = METHOD.recipe(Parameters(), Pair(shape(model), shape(model), regression=not lesson.task.labels))
+    scratch = folder.with_name(f".{folder.name}.run")
+
+    def tell(done: Report) -> bool:
+        report(done)
+        return True
+
+    last = distill(model, recipe, lesson.train, lesson.dev, lesson.task, lesson.training, scratch, tell)
+    assert last is not None  # only a report that answers False ends a run early
+    scores = {name: value for name, value in last.metrics.items() if not name.startswith("train/")}
+    card = {
+        "source": source,
+        "spec": {"task": lesson.task.model_dump(), "training": lesson.training.model_dump()},
+        "scores": scores,
+    }
+    save_student(model, tokenizer, folder, card=card)
+    return scores

@@ -1,0 +1,1 @@
+"""Checks of raykd against reference values: ``python -m tests.golden.check DIR``."""

@@ -1,0 +1,91 @@
+"""The checker passes on the reference values, and can fail."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from .check import check_all, main
+
+
+def test_reference_values(shared: Path) -> None:
+    outcomes, others = check_all(shared / "golden")
+    assert [str(failure) for outcome in outcomes.values() for failure in outcome.failures] == []
+    assert {name: len(outcome.files) for name, outcome in outcomes.items()} == {"ckd": 47, "vanilla_kd": 4}
+    assert len(outcomes["ckd"].cases) >= 250
+    assert len(outcomes["vanilla_kd"].cases) >= 45
+    assert outcomes["ckd"].uncovered == ["data_augmentation.npz"]
+    assert any(other.startswith("fsd/") for other in others)
+
+
+def copied(shared: Path, target: Path, *names: str) -> Path:
+    for name in names:
+        (target / name).parent.mkdir(exist_ok=True)
+        shutil.copy(shared / "golden" / name, target / name)
+    return target
+
+
+def perturbed(path: Path, array: str, factor: float) -> None:
+    with np.load(path) as file:
+        arrays = {name: file[name].copy() for name in file.files}
+    arrays[array].reshape(-1)[np.abs(arrays[array]).argmax()] *= factor
+    np.savez(path, **arrays)
+
+
+@pytest.mark.parametrize(
+    ("file", "array", "factor"),
+    [
+        ("ckd/wr_angle_window3_l2loss__B.npz", "loss", 1 + 1e-8),
+        ("ckd/wr_dist_cos_kldiv__B.npz", "grad_s_hidden", 1 + 1e-7),
+        ("ckd/total_kd__B.npz", "component_ltrangle", 1 + 1e-8),
+        ("ckd/baseline_pkd_cls__B.npz", "loss", 1 + 1e-5),
+        ("ckd/window_positions.npz", "w3_L5", 0),
+        ("ckd/layer_alignment.npz", "triple__t12_s3__s_index", 2),
+        ("vanilla_kd/kl_batchmean.npz", "out_loss", 1 + 1e-9),
+        ("vanilla_kd/pkd_repo_distillation_loss.npz", "out_kd_loss", 1 + 1e-9),
+        ("vanilla_kd/torchdistill_kdloss.npz", "out_grad_student_logits", 1 + 1e-9),
+    ],
+)
+def test_a_changed_value_fails(
+    shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], file: str, array: str, factor: float
+) -> None:
+    root = copied(shared, tmp_path, file, "ckd/inputs_B.npz")
+    assert main([str(root)]) == 0
+    capsys.readouterr()
+    perturbed(root / file, array, factor)
+    assert main([str(root)]) == 1
+    lines = [line for line in capsys.readouterr().out.splitlines() if "FAIL" in line]
+    assert lines
+    assert all(line.startswith(f"  FAIL {file} ") and array in line for line in lines)
+
+
+def test_damaged_and_unknown_files(shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = copied(shared, tmp_path, "ckd/kd_softce_T4__B.npz", "ckd/inputs_B.npz")
+    np.savez(root / "ckd" / "something_new__B.npz", loss=np.array(1.0))
+    assert main([str(root)]) == 0
+    assert "something_new__B.npz" in capsys.readouterr().out
+
+    (root / "ckd" / "ltr_angle_l2loss__B.npz").write_bytes(b"PK\x03\x04 no archive")
+    np.savez(root / "ckd" / "kd_softce_T4__C.npz", inputs=np.array("inputs_C.npz"), loss=np.array(1.0))
+    assert main([str(root)]) == 1
+    out = capsys.readouterr().out
+    assert "FAIL ckd/ltr_angle_l2loss__B.npz" in out
+    assert "FAIL ckd/kd_softce_T4__C.npz" in out
+
+
+def test_a_result_that_nothing_checks_fails(shared: Path, tmp_path: Path) -> None:
+    file = "vanilla_kd/kl_batchmean.npz"
+    root = copied(shared, tmp_path, file)
+    with np.load(root / file) as arrays:
+        np.savez(root / file, **arrays, out_more=np.zeros(3))
+    assert main([str(root)]) == 1
+
+
+def test_nothing_to_check_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path / "absent")]) == 1
+    assert "no folder" in capsys.readouterr().out
+    assert main([str(tmp_path)]) == 1
+    assert "holds no file" in capsys.readouterr().out
