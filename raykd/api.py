@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from raykd.tasks.source import Source
 from raykd.train.config import Training, TrialSpec
 from raykd.train.loop import Report
 from raykd.workspace import here
+
 
 def teach(
     task: str,
@@ -62,8 +64,8 @@ def distill(
 
     console = console or Console()
     found = find_method(method)
-    parts = together([lambda: training_of(settings), lambda: student and parse_student(student)])
-    training: Training = parts[0]
+    checks: list[Callable[[], Any]] = [lambda: training_of(settings), lambda: student and parse_student(student)]
+    training: Training = together(checks)[0]
     try:
         found.parameters.model_validate(parameters or {})
     except ValidationError as error:

@@ -23,13 +23,19 @@ TextColumns = Annotated[str | None, typer.Option(help="text column(s) of your ow
 LabelColumn = Annotated[str | None, typer.Option(help="label column of your own files")]
 MaxTrain = Annotated[int | None, typer.Option(min=1, help="only the first so many training rows")]
 MaxEval = Annotated[int | None, typer.Option(min=1, help="only the first so many dev rows")]
-Teacher = Annotated[str | None, typer.Option(help="folder or hub name; an encoder without a classifier is taught first")]
-Student = Annotated[str | None, typer.Option(help="cut:3, cut:3:first, cut:2,4,6, build:4/312/12, a folder, a hub name")]
+Teacher = Annotated[
+    str | None, typer.Option(help="folder or hub name; an encoder without a classifier is taught first")
+]
+Student = Annotated[
+    str | None, typer.Option(help="cut:3, cut:3:first, cut:2,4,6, build:4/312/12, a folder, a hub name")
+]
 Epochs = Annotated[float | None, typer.Option(help="passes over the training data; fixes it where a space searches it")]
 Seed = Annotated[int, typer.Option(help="of everything random")]
 
 
-def source_of(data: str, dev: str | None, texts: str | None, label: str | None, train: int | None, most: int | None) -> Any:
+def source_of(
+    data: str, dev: str | None, texts: str | None, label: str | None, train: int | None, most: int | None
+) -> Any:
     """The flags about data as one value."""
     from raykd.tasks.source import Source
 
@@ -46,10 +52,14 @@ def tune(
     space: Annotated[str | None, typer.Option(help="a shipped space or a YAML file; see raykd spaces")] = None,
     trials: Annotated[int, typer.Option(help="trials, the baseline not counted")] = 20,
     sampler: Annotated[str, typer.Option(help="tpe, random or grid")] = "tpe",
-    time_budget: Annotated[float | None, typer.Option(help="seconds after which the sweep stops; --resume goes on")] = None,
+    time_budget: Annotated[
+        float | None, typer.Option(help="seconds after which the sweep stops; --resume goes on")
+    ] = None,
     concurrency: Annotated[int | None, typer.Option(help="trials at once; default: what the hardware holds")] = None,
     workers_per_trial: Annotated[int, typer.Option(help="training workers of a trial (DDP)")] = 1,
-    gpus_per_worker: Annotated[float | None, typer.Option(help="GPUs of a worker; default: 1 where there are any")] = None,
+    gpus_per_worker: Annotated[
+        float | None, typer.Option(help="GPUs of a worker; default: 1 where there are any")
+    ] = None,
     epochs: Epochs = None,
     seed: Seed = 1,
     max_train_samples: MaxTrain = None,
@@ -121,7 +131,9 @@ def distill(
     teacher: Teacher = None,
     student: Student = None,
     method: Annotated[str, typer.Option(help="see raykd methods")] = "kd",
-    set_: Annotated[list[str] | None, typer.Option("--set", help="name=value of the method, e.g. alpha=0.7; repeat")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="name=value of the method, e.g. alpha=0.7; repeat")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="folder to save the student in")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="peak of AdamW's learning rate")] = None,
     batch_size: Annotated[int | None, typer.Option(help="sentences a step")] = None,
@@ -167,7 +179,9 @@ def evaluate(
 @app.command()
 def predict(
     student: Annotated[Path, typer.Argument(help="folder of a saved student")],
-    file: Annotated[Path | None, typer.Argument(help="one text a line, the two of a pair tab-separated; default: stdin")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(help="one text a line, the two of a pair tab-separated; default: stdin")
+    ] = None,
 ) -> None:
     """Answer new texts, one JSON object a line."""
     from raykd.answer import predict as run
@@ -216,5 +230,3 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; a sweep goes on with --resume\n")
         raise SystemExit(130) from None
-
-

@@ -29,7 +29,8 @@ def tasks(name: str | None, console: Console) -> None:
             labels = ", ".join(task.labels) or "a number"
             table.add_row(task.name, task.title, ", ".join(task.texts), labels, task.primary)
         table.add_row("custom", "your own classes or scores", "--text-columns", "--label-column", "accuracy or pearson")
-        return console.print(table)
+        console.print(table)
+        return
     task = find(name)
     _pairs(
         console,
@@ -57,14 +58,14 @@ def methods(name: str | None, console: Console) -> None:
         for method in METHODS.values():
             parameters = ", ".join(method.parameters.model_fields) or "-"
             table.add_row(method.name, method.title, parameters, method.paper)
-        return console.print(table)
+        console.print(table)
+        return
     method = find(name)
     pair = Pair(Shape(12, 768, 12, 30522), Shape(6, 384, 12, 30522), regression=False)
     recipe = method.recipe(method.parameters(), pair)
     grid = load(method.name).size() if method.name in shipped() else None
     stages = "; ".join(
-        f"{stage.name} to {stage.until:.0%}: "
-        + " + ".join(f"{term.weight:.4g} {term.name}" for term in stage.active)
+        f"{stage.name} to {stage.until:.0%}: " + " + ".join(f"{term.weight:.4g} {term.name}" for term in stage.active)
         for stage in recipe.stages
     )
     needs = sorted(recipe.teacher_needs())
@@ -100,7 +101,8 @@ def spaces(name: str | None, console: Console) -> None:
             space = load(key)
             size = space.size()
             table.add_row(key, "endless" if size is None else f"{size:,}", space.about, space.source)
-        return console.print(table)
+        console.print(table)
+        return
     load(name)  # a clear error for a name that is none
     console.print(escape(shipped().get(name, Path(name)).read_text().rstrip()))
 

@@ -20,6 +20,7 @@ from raykd.errors import UserError, from_pydantic
 from raykd.models.classifier import Head, has_head, load_classifier, load_config
 from raykd.models.scratch import scratch_classifier, word_tokenizer
 from raykd.models.source import resolve
+from raykd.models.spec import Given
 from raykd.models.student import check_student, make_student, parse_student, shape, size_of
 from raykd.models.tokenizer import check_vocabulary, load_tokenizer
 from raykd.tasks import sample
@@ -125,7 +126,7 @@ def prepare(
         train=train.folder,
         dev={key: split.folder for key, split in dev.items()},
         teacher=folder,
-        teacher_name=name,
+        teacher_name=name if not Path(name).is_dir() else "/".join(Path(name).parts[-2:]),
         teacher_score=score,
         teacher_parameters=size_of(model),
         student=student,
@@ -149,9 +150,7 @@ def _encode_all(data: Data, model: Path, length: int, workspace: Workspace) -> t
     tokenizer = load_tokenizer(model)
 
     def one(split: Split) -> Encoded:
-        return encode(
-            split, tokenizer, max_length=length, regression=data.task.regression, cache=workspace.cache
-        )
+        return encode(split, tokenizer, max_length=length, regression=data.task.regression, cache=workspace.cache)
 
     return one(data.train), {name: one(split) for name, split in data.dev.items()}
 
@@ -161,8 +160,8 @@ def _check_student(student: str, teacher: Path, head: Head, tokenizer: PreTraine
     spec = parse_student(student)
     check_student(spec, load_config(teacher))
     made = make_student(spec, teacher, head, seed=0)
-    if (origin := Path(made.name_or_path)).is_dir() and origin != teacher:
-        check_vocabulary(tokenizer, load_tokenizer(origin))
+    if isinstance(spec, Given):
+        check_vocabulary(tokenizer, load_tokenizer(resolve(spec.name, role="student")))
     return size_of(made)
 
 
@@ -179,9 +178,7 @@ def _preflight(name: str, score: float, floor: float, spec: TaskSpec, taught: bo
         )
 
 
-def _taught(
-    base: Path, data: Data, spec: TaskSpec, training: Training, workspace: Workspace, say: Say
-) -> Path:
+def _taught(base: Path, data: Data, spec: TaskSpec, training: Training, workspace: Workspace, say: Say) -> Path:
     """The encoder in `base` fine-tuned on this data, from an earlier time if it was done before."""
     lesson = Training(max_length=training.max_length, seed=training.seed, evaluations=3)
     weights = sorted((f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in base.glob("*.safetensors"))

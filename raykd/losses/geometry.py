@@ -53,7 +53,7 @@ def apart(products: Tensor) -> tuple[Tensor, Tensor]:
     squared_norm = products.diagonal(dim1=-2, dim2=-1)
     norms = squared_norm.unsqueeze(-1) + squared_norm.unsqueeze(-2)
     squared = norms - 2 * products
-    differ = squared > _NOISE * torch.finfo(products.dtype).eps * norms
+    differ = squared > (_NOISE * torch.finfo(products.dtype).eps * norms).clamp_min(_TINY**2)
     return squared, differ & ~torch.eye(products.shape[-1], dtype=torch.bool, device=products.device)
 
 

@@ -7,8 +7,8 @@ layers that both networks share by gcd alignment, the embedding output included:
 * layer transforming relation (LTR): pairs and triples of layers of one word.
 
 variant "paper": (1 - alpha) CE + alpha T^2 KL + lambda_ckd (WR + LTR), each of WR and LTR = pair + lambda_relation
-triple (lambda_WR = lambda_LTR in the paper's grid). The pair relation is the distance, divided by its mean so that
-widths compare; real words only; summed over layers.
+triple (lambda_WR = lambda_LTR in the paper's grid). The pair relation is the Euclidean distance, divided by its mean
+so that widths compare; real words only; WR is summed over layers, LTR averaged over the relations of a word.
 
 variant "code" (the published training loop): the pair relation is a KL of cosine softmaxes without a window, the
 triple's window is clamped at the edges of the padded sequence, layers are averaged, the four terms carry weights of
@@ -17,7 +17,7 @@ their own, the soft term is a cross-entropy without T^2, and it replaces the har
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 from torch import Tensor
@@ -35,6 +35,9 @@ from raykd.losses import (
 )
 from raykd.methods.recipe import LOGITS, Method, Pair, Parameters, Recipe, Stage, Step, Term, hidden
 from raykd.methods.terms import hard_term, soft_term
+
+
+DISTANCE: dict[str, Any] = {"normalise": True, "penalty": "l2", "squared": False}
 
 
 class CKDParameters(Parameters):
@@ -66,13 +69,13 @@ def _paper_terms(p: CKDParameters, pair: Pair, at_t: tuple[int, ...], at_s: tupl
         return step.student.hidden(at_s), step.teacher.hidden(at_t), step.attention_mask
 
     def words(step: Step) -> Tensor:
-        return word_pair_distance(*states(step), normalise=True, penalty="l2", delta=p.delta, layer_reduction="sum")
+        return word_pair_distance(*states(step), **DISTANCE, delta=p.delta, layer_reduction="sum")
 
     def word_triples(step: Step) -> Tensor:
         return word_angle(*states(step), delta=p.delta, neighbours="valid", layer_reduction="sum")
 
     def layers(step: Step) -> Tensor:
-        return layer_pair_distance(*states(step), normalise=True, penalty="l2")
+        return layer_pair_distance(*states(step), **DISTANCE)
 
     def layer_triples(step: Step) -> Tensor:
         return layer_angle(*states(step))

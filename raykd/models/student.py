@@ -41,15 +41,22 @@ def make_student(
     Cut: a copy of the teacher's embeddings, chosen layers and pooler, under a fresh head even where the teacher's head
     is fine-tuned: it was made for the teacher's last layer, and every method starts from the same. Built: all random.
     Given: the pretrained weights, and their head if they have one for these labels.
+    `name_or_path` is str(spec) for the first two, the local folder for the last.
     What is random depends on `seed` alone; the caller's generators are left as they were.
     Raises UserError: impossible sizes (see check_student), a teacher that cannot be cut, and all that loading raises.
     """
     with seeded(seed):
         if isinstance(spec, Cut):
-            return _cut(spec, teacher, head, attention)
+            return _named(_cut(spec, teacher, head, attention), spec)
         if isinstance(spec, Build):
-            return _build(spec, teacher, head, attention)
+            return _named(_build(spec, teacher, head, attention), spec)
         return load_classifier(resolve(spec.name, role="student"), head, attention=attention)
+
+
+def _named(model: PreTrainedModel, spec: StudentSpec) -> PreTrainedModel:
+    """Its description in place of the teacher's folder, which is not where this model came from."""
+    model.name_or_path = model.config.name_or_path = str(spec)
+    return model
 
 
 def _build(spec: Build, teacher: Path, head: Head, attention: Attention) -> PreTrainedModel:
@@ -59,7 +66,7 @@ def _build(spec: Build, teacher: Path, head: Head, attention: Attention) -> PreT
     check_student(spec, config)
     config.num_hidden_layers, config.hidden_size, config.num_attention_heads = spec.layers, spec.hidden, spec.heads
     setattr(config, INTERMEDIATE[config.model_type], spec.intermediate)
-    config.architectures, config.name_or_path = None, ""
+    config.architectures = None
     set_labels(config, head)
     model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32, **attention_option(attention))
     return model.eval()
@@ -71,7 +78,6 @@ def _cut(spec: Cut, teacher: Path, head: Head, attention: Attention) -> PreTrain
     layers = picked_layers(spec, config.num_hidden_layers)
     whole = _whole(teacher, _version(teacher))
     config.num_hidden_layers = len(layers)
-    config.name_or_path = ""
     set_labels(config, head)
     new_place = {f"{whole.stack}.{old - 1}.": f"{whole.stack}.{new}." for new, old in enumerate(layers)}
     weights = _moved(whole, new_place)

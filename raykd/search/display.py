@@ -100,7 +100,9 @@ class LiveDisplay:
 
 def best_score(entries: list[Entry]) -> float | None:
     """The best score of a completed trial, the baseline not counted."""
-    scores = [e.score for e in entries if e.state is TrialState.COMPLETE and e.label != BASELINE and e.score is not None]
+    scores = [
+        e.score for e in entries if e.state is TrialState.COMPLETE and e.label != BASELINE and e.score is not None
+    ]
     return max(scores, default=None)
 
 

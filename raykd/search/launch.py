@@ -168,10 +168,10 @@ def _announce(spec: SweepSpec, space: Space, console: Console, *, again: bool = 
         f"student: {spec.student}, {spec.student_parameters / 1e6:.1f} M parameters; "
         f"teacher: {spec.teacher_name}, {spec.teacher_parameters / 1e6:.1f} M"
     )
-    per_trial = f"{spec.workers} worker(s) a trial" + (f", {spec.gpus_per_worker:g} GPU each" if spec.gpus_per_worker else "")
+    per_trial = f"{spec.workers} worker(s) a trial" + (
+        f", {spec.gpus_per_worker:g} GPU each" if spec.gpus_per_worker else ""
+    )
     console.print(
         f"running {spec.concurrency} trials at once, {per_trial}; a trial may be stopped from evaluation {spec.grace} "
         f"of {spec.training.evaluations}, the better 1 in {spec.reduction} goes on; MLflow: {spec.tracking_uri}"
     )
-
-

@@ -14,12 +14,15 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from raykd.search.proposals import enqueue, propose
+from raykd.search.baseline import baseline_settings
+from raykd.search.proposals import enqueue, propose, reopen
 from raykd.search.space import Space
 from raykd.search.spec import SweepSpec
 from raykd.train.config import Training, TrialSpec
 
 BASELINE = "baseline"
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)  # it announces every study and every trial
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Ledger:
         self.exhausted = False  # whether everything there is to start has been started
         self._running: dict[str, Trial] = {}
         self._waiting = [
-            Trial(study, frozen._trial_id)
+            reopen(study, frozen.number)
             for study in (self._baseline, self.study)
             for frozen in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         ]
@@ -63,10 +66,8 @@ class Ledger:
         if self._waiting:
             trial = self._waiting.pop(0)
         elif not self._baseline.get_trials(deepcopy=False):
-            settings = dict(self.space.start[0]) if self.space.start else {}
-            training = {key: value for key, value in settings.items() if key in Training.model_fields}
-            self._baseline.enqueue_trial({}, user_attrs={"settings": {"method": "none", **training}})
-            trial = self._baseline.ask()
+            empty = Space("baseline", "", "", ())
+            trial = enqueue(self._baseline, empty, {}, {"settings": baseline_settings(self.space)})
         else:
             full = len(self.study.get_trials(deepcopy=False)) >= self.spec.trials
             point = None if full else propose(self.study, self.space, sampler=self.spec.sampler, seed=self.spec.seed)

@@ -114,7 +114,7 @@ def _draw(
     uniform = RandomSampler(seed=chance.getrandbits(32))
     samplers = (_tpe(chance.getrandbits(32)), uniform) if sampler == "tpe" else (uniform,)
     for one in samplers:
-        scratch = _copy(directions, trials, one)
+        scratch = _copy(directions, () if one is uniform else trials, one)
         for _ in range(REDRAWS):
             trial = scratch.ask()
             point = space.walk(_picker(trial, given))

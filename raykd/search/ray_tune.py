@@ -36,7 +36,7 @@ class LedgerSearch(Searcher):
         self.conductor = conductor
         self.labels: dict[str, str] = {}
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+    def suggest(self, trial_id: str) -> Any:
         """The next trial's specification, or FINISHED."""
         spec = self.conductor.start()
         if spec is None:
@@ -50,7 +50,7 @@ class LedgerSearch(Searcher):
         if label is None:
             return
         message = self._error_of(label) if error else None
-        finished = bool(result) and result.get("progress") == 1.0
+        finished = (result or {}).get("progress") == 1.0
         self.conductor.ended(label, finished=finished, error=message)
 
     def _error_of(self, label: str) -> str:
@@ -99,6 +99,8 @@ def ray_session(spec: SweepSpec) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    # Ray announces its token authentication on stderr at every start.
+    logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
     ray.init(
         include_dashboard=False,
         log_to_driver=False,

@@ -14,7 +14,9 @@ from raykd.search.sweep import SweepResult
 def print_result(result: SweepResult, console: Console) -> None:
     """Teacher, undistilled student, best student; where it lies and how to use it."""
     spec = result.spec
-    table = Table(title=f"{spec.name}: {spec.task.primary} on dev", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table = Table(
+        title=f"{spec.name}: {spec.task.primary} on dev", title_justify="left", box=None, padding=(0, 2, 0, 0)
+    )
     for heading in ("", spec.task.primary, "parameters", "what"):
         table.add_column(heading)
     table.add_row("teacher", f"{spec.teacher_score:.4f}", f"{spec.teacher_parameters / 1e6:.1f} M", spec.teacher_name)

@@ -64,15 +64,12 @@ def run_sweep(
         raise UserError(f"sweep '{spec.name}' is being run by another process, which holds {lock.lock_file}") from None
     with lock:
         tracker = Tracker(spec, folder, artifacts)
-        display = LiveDisplay(
-            console, metric=spec.task.primary, trials=spec.trials, teacher_score=spec.teacher_score
-        )
+        display = LiveDisplay(console, metric=spec.task.primary, trials=spec.trials, teacher_score=spec.teacher_score)
         with display, closing(Ledger(folder, spec, space)) as ledger:
             conductor = Conductor(ledger, tracker, display)
             with ray_tune.ray_session(spec):
                 ray_tune.run(conductor, spec, folder, time_budget=time_budget)
-            result = _conclude(conductor, spec, folder, tracker)
-        return result
+            return _conclude(conductor, spec, folder, tracker)
 
 
 def _conclude(conductor: Conductor, spec: SweepSpec, folder: Path, tracker: Tracker) -> SweepResult:
@@ -89,7 +86,9 @@ def _conclude(conductor: Conductor, spec: SweepSpec, folder: Path, tracker: Trac
         if tracker.parent is not None:
             tags = {"raykd.sweep": spec.name, "raykd.trial": champion.label, "raykd.score": f"{champion.score:.6f}"}
             uri = spec.tracking_uri
-            model = register(student, name=f"raykd-{spec.task.name}", run_id=tracker.parent, tracking_uri=uri, tags=tags)
+            model = register(
+                student, name=f"raykd-{spec.task.name}", run_id=tracker.parent, tracking_uri=uri, tags=tags
+            )
     tracker.close("FINISHED" if complete else "KILLED")
     return SweepResult(spec, folder, entries, baseline, best, champion, student, model, complete)
 

@@ -4,17 +4,36 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from scipy import stats
 from sklearn import metrics as sk
 
-from raykd.tasks.task import Task
-
 Labels = Sequence[int | float] | np.ndarray
 
 
-def score(task: Task, logits: np.ndarray, labels: Labels) -> dict[str, float]:
+class Scored(Protocol):
+    """The part of a task that scores depend on."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names; () for a real number."""
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics to compute."""
+
+    @property
+    def primary(self) -> str:
+        """The one that selects."""
+
+    @property
+    def regression(self) -> bool:
+        """True when the label is a real number."""
+
+
+def score(task: Scored, logits: np.ndarray, labels: Labels) -> dict[str, float]:
     """Every metric of the task.
 
     logits: [N, C] for C classes, [N, 1] or [N] for a real number. labels: [N].
@@ -31,7 +50,7 @@ def score(task: Task, logits: np.ndarray, labels: Labels) -> dict[str, float]:
     return {name: _METRICS[name](truth, predicted) for name in task.metrics}
 
 
-def majority(task: Task, labels: Labels, train: Labels | None = None) -> float:
+def majority(task: Scored, labels: Labels, train: Labels | None = None) -> float:
     """The primary metric, on `labels`, of always predicting the most frequent class of `train` (of `labels` itself
     if there is no train). 0.0 for a real number: predicting the mean correlates with nothing."""
     if task.regression:

@@ -10,15 +10,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import mlflow.pyfunc
+import mlflow
 import numpy as np
 import pandas as pd
+from mlflow.pyfunc import PythonModel, PythonModelContext
 
 
-class Student(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+class Student(PythonModel):
     """Loads the student's folder once and answers tables of text."""
 
-    def load_context(self, context: mlflow.pyfunc.PythonModelContext) -> None:
+    def load_context(self, context: PythonModelContext) -> None:
         """Load tokenizer and weights from the logged folder."""
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
 

@@ -85,6 +85,8 @@ class Tracker:
     def _open(self) -> None:
         from mlflow import MlflowClient
 
+        logging.getLogger("mlflow").setLevel(logging.ERROR)  # it tells of every table it makes
+        logging.getLogger("alembic").setLevel(logging.ERROR)
         self._client: MlflowClient = MlflowClient(self.spec.tracking_uri)
         name = experiment_name(self.spec.task.name)
         found = self._client.get_experiment_by_name(name)

@@ -1,4 +1,4 @@
-"""Where a result came from: versions of the packages that made it, and the commit of raykd if it runs from a checkout."""
+"""Where a result came from: the versions that made it, and raykd's commit if it runs from a checkout."""
 
 from __future__ import annotations
 

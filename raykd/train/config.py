@@ -25,7 +25,7 @@ class Training(BaseModel):
 
 
 class TaskSpec(BaseModel):
-    """What training must know of a task: its name, class names (none = a real number), metrics and the one that selects."""
+    """What training must know of a task. labels: class names in order, none for a real number; primary selects."""
 
     name: str
     labels: tuple[str, ...]

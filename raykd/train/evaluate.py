@@ -43,9 +43,7 @@ def predict(model: nn.Module, split: Encoded, *, device: torch.device) -> np.nda
     return logits
 
 
-def evaluate(
-    model: nn.Module, task: TaskSpec, splits: dict[str, Encoded], *, device: torch.device
-) -> dict[str, float]:
+def evaluate(model: nn.Module, task: TaskSpec, splits: dict[str, Encoded], *, device: torch.device) -> dict[str, float]:
     """Every metric of `task` on every split, named ``split/metric``, e.g. ``dev/accuracy``."""
     scores: dict[str, float] = {}
     for name, split in splits.items():

@@ -42,7 +42,8 @@ class Report:
     """One evaluation: its number (1-based), the part of the run done, and what was measured.
 
     score is the task's primary metric on the first dev split; metrics holds every metric and each term's mean value
-    since the last report; seconds is training time so far, evaluations and checkpoints included.
+    since the last report; seconds is training time so far, evaluations and checkpoints included; first_step and at are
+    the moments (seconds since the epoch) of this process's first step and of the report.
     """
 
     evaluation: int
@@ -52,6 +53,8 @@ class Report:
     scored: bool
     metrics: dict[str, float]
     seconds: float
+    first_step: float
+    at: float
 
 
 def distill(
@@ -90,6 +93,7 @@ def distill(
         position = checkpoint.load(saved, objective, optimizer)
     started = time.monotonic() - position.seconds
     last_saved = time.monotonic()
+    first_step = time.time()
     last: Report | None = None
     good = math.nan
     sums: dict[str, torch.Tensor] = {}
@@ -138,7 +142,7 @@ def distill(
             metrics |= {f"train/{name}": float(value) / counted for name, value in sums.items()}
             metrics |= {"train/loss": good, "train/learning_rate": rate_at(step, total, training)}
             seconds = time.monotonic() - started
-            last = Report(number, progress, step + 1, score, stage.scored, metrics, seconds)
+            last = Report(number, progress, step + 1, score, stage.scored, metrics, seconds, first_step, time.time())
             due = time.monotonic() - last_saved >= checkpoint_every
             if due and step + 1 < total:
                 checkpoint.save(folder, objective, optimizer, checkpoint.Position(step + 1, number, seconds))

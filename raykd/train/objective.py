@@ -27,9 +27,7 @@ class Objective(nn.Module):
         # A tuple hides the frozen teacher from parameters(), state_dict() and train().
         self._teacher = (live_teacher,) if recipe.live_teacher else (None,)
 
-    def forward(
-        self, batch: Batch, teacher: Seen, stage: Stage, progress: float
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, batch: Batch, teacher: Seen, stage: Stage, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
         """The stage's total and each term's unweighted value, detached."""
         terms = stage.active
         student = observe(self.student, batch, frozenset(need for term in terms for need in term.student))

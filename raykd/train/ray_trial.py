@@ -63,7 +63,7 @@ def _run_group(spec: TrialSpec) -> None:
         scaling_config=ScalingConfig(
             num_workers=spec.workers, use_gpu=spec.gpus_per_worker > 0, resources_per_worker=resources
         ),
-        run_config=RunConfig(name=spec.label, storage_path=str(scratch), callbacks=[TuneReportCallback()]),
+        run_config=RunConfig(name=spec.label, storage_path=str(scratch), callbacks=[TuneReportCallback()]),  # type: ignore[list-item]
     )
     trainer.fit()
 

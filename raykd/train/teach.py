@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from raykd.methods.none import METHOD
 from raykd.methods.recipe import Pair, Parameters
@@ -31,7 +31,7 @@ class Lesson:
 
 
 def teach(
-    model: nn.Module,
+    model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
     lesson: Lesson,
     folder: Path,
@@ -57,4 +57,5 @@ def teach(
         "scores": scores,
     }
     save_student(model, tokenizer, folder, card=card)
+    shutil.rmtree(scratch, ignore_errors=True)
     return scores

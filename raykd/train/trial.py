@@ -14,11 +14,13 @@ from pathlib import Path
 
 import torch
 from torch import nn
+from transformers import PreTrainedModel
 
 from raykd.methods import find
 from raykd.methods.recipe import Method, Pair, Parameters, Recipe
-from raykd.models.classifier import Head, load_classifier
+from raykd.models.classifier import Head, load_classifier, load_config
 from raykd.models.save import save_student
+from raykd.models.shape import Shape
 from raykd.models.student import make_student, parse_student, shape
 from raykd.models.tokenizer import load_tokenizer
 from raykd.tasks.encode import Encoded
@@ -75,12 +77,10 @@ def run_trial(
     return last
 
 
-def make_recipe(method: Method, spec: TrialSpec, student: nn.Module) -> Recipe:
+def make_recipe(method: Method, spec: TrialSpec, student: PreTrainedModel) -> Recipe:
     """The method's recipe for this pair of networks, from checked parameters."""
     parameters: Parameters = method.parameters.model_validate(spec.parameters)
-    pair = Pair(
-        teacher=shape(_teacher_config(spec.teacher)), student=shape(student), regression=not spec.task.labels
-    )
+    pair = Pair(_teacher_shape(spec.teacher), shape(student), regression=spec.task.regression)
     return method.recipe(parameters, pair)
 
 
@@ -90,10 +90,8 @@ def _teacher(folder: str, head: Head) -> nn.Module:
 
 
 @functools.lru_cache(maxsize=2)
-def _teacher_config(folder: str) -> object:
-    from transformers import AutoConfig
-
-    return AutoConfig.from_pretrained(folder)
+def _teacher_shape(folder: str) -> Shape:
+    return shape(load_config(Path(folder)))
 
 
 @functools.lru_cache(maxsize=8)

@@ -1,8 +1,8 @@
 """Check raykd's losses against a folder of reference values: ``python -m tests.golden.check DIR``.
 
 DIR holds one folder a method (``ckd/``, ``vanilla_kd/``, ...) of ``.npz`` files. Prints for each folder how many files
-and cases were checked and which cases fail, and everything that no check covers yet. Exits with 1 on a failure, or where
-DIR does not exist or holds nothing that is covered; with 0 otherwise.
+and cases were checked and which cases fail, and everything that no check covers yet. Exits with 1 on a failure, or
+where DIR does not exist or holds nothing that is covered; with 0 otherwise.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ def check_folder(folder: Path, check: Check) -> Folder:
             outcome.uncovered.append(name)
             continue
         outcome.files.append(name)
-        outcome.cases += [(name, case) for case in cases or [broken("file", "it holds no result")]]
+        outcome.uncovered += sorted({f"{name}[{case.variant}]" for case in cases if not case.covered})
+        compared = [case for case in cases if case.covered] or [broken("file", "it holds no result")]
+        outcome.cases += [(name, case) for case in compared]
     return outcome
 
 

@@ -6,7 +6,8 @@ below divide. Autograd runs through the loops.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,6 +17,10 @@ Points = Sequence[Tensor]
 
 def unit(vector: Tensor) -> Tensor:
     return vector / vector.norm() if bool(vector.detach().norm() > 0) else torch.zeros_like(vector)
+
+
+def added(parts: Iterable[Tensor]) -> Tensor:
+    return torch.stack(list(parts)).sum()
 
 
 def penalised(x: Tensor, penalty: str) -> Tensor:
@@ -79,14 +84,14 @@ def over_sentences(student: Tensor, mask: Tensor) -> list[tuple[int, int, int]]:
 
 def word_pair_kl(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
     sentences = over_sentences(student, mask)
-    total = sum(kl_of(student[k, b, :n].unbind(), teacher[k, b, :n].unbind()) for k, b, n in sentences)
+    total = added(kl_of(student[k, b, :n].unbind(), teacher[k, b, :n].unbind()) for k, b, n in sentences)
     return total / sum(n**2 for _, _, n in sentences)
 
 
-def word_pair_distance(student: Tensor, teacher: Tensor, mask: Tensor, **how: object) -> Tensor:
+def word_pair_distance(student: Tensor, teacher: Tensor, mask: Tensor, **how: Any) -> Tensor:
     sentences = over_sentences(student, mask)
     parts = [distance_of(student[k, b, :n].unbind(), teacher[k, b, :n].unbind(), **how) for k, b, n in sentences]
-    return sum(part for part, _ in parts) / sum(number for _, number in parts)
+    return added(part for part, _ in parts) / sum(number for _, number in parts)
 
 
 def word_angle(
@@ -110,20 +115,20 @@ def word_angle(
 def over_tokens(function: Callable[[Points, Points], Tensor], student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
     """The sum of a function over the real tokens, divided by their number."""
     tokens = mask.nonzero().tolist()
-    return sum(function(student[:, b, i].unbind(), teacher[:, b, i].unbind()) for b, i in tokens) / len(tokens)
+    return added(function(student[:, b, i].unbind(), teacher[:, b, i].unbind()) for b, i in tokens) / len(tokens)
 
 
 def layer_pair_kl(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
     return over_tokens(kl_of, student, teacher, mask) / len(student) ** 2
 
 
-def layer_pair_distance(student: Tensor, teacher: Tensor, mask: Tensor, **how: object) -> Tensor:
+def layer_pair_distance(student: Tensor, teacher: Tensor, mask: Tensor, **how: Any) -> Tensor:
     return over_tokens(lambda s, t: distance_of(s, t, **how)[0], student, teacher, mask) / len(student) ** 2
 
 
 def layer_angle(student: Tensor, teacher: Tensor, mask: Tensor, penalty: str = "l2") -> Tensor:
     every = range(len(student))
     return (
-        over_tokens(lambda s, t: sum(angle_of(s, t, i, every, penalty) for i in every), student, teacher, mask)
+        over_tokens(lambda s, t: added(angle_of(s, t, i, every, penalty) for i in every), student, teacher, mask)
         / len(student) ** 3
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,11 +13,11 @@ from raykd import losses
 
 from . import naive
 
-Relation = Callable[[Tensor, Tensor, Tensor], Tensor]
+Relation = Callable[..., Tensor]
 PENALTIES = ("l1", "l2", "smooth_l1")
 
 
-def named(function: str, **arguments: object) -> tuple[Relation, Relation]:
+def named(function: str, **arguments: Any) -> tuple[Relation, Relation]:
     """Our loss and the loop of the same name, with the arguments given to both."""
     return partial(vars(losses)[function], **arguments), partial(vars(naive)[function], **arguments)
 
@@ -43,7 +44,7 @@ RELATIONS: dict[str, tuple[Relation, Relation]] = {
             "word_angle", delta=delta, penalty=penalty, neighbours=neighbours
         )
         for neighbours in ("clamp", "valid")
-        for delta, penalty in ((0, "l2"), (1, "l1"), (1, "l2"), (2, "smooth_l1"), (9, "l2"))
+        for delta, penalty in ((1, "l1"), (1, "l2"), (2, "smooth_l1"), (6, "l2"))
     },
     **{f"layer_angle {penalty}": named("layer_angle", penalty=penalty) for penalty in PENALTIES},
 }

@@ -40,7 +40,7 @@ def test_skip_keeps_the_ends_and_the_proportion(teacher: int, student: int) -> N
 @pytest.mark.parametrize(("teacher", "student"), PAIRS)
 def test_attention_skip_or_a_refusal_that_names_the_range(teacher: int, student: int) -> None:
     if teacher % student:
-        with pytest.raises(ValueError, match=rf"a student of 1\b.*\b{teacher} layers can"):
+        with pytest.raises(ValueError, match=rf"a student of (1, .*)?{teacher} layers can"):
             align_layers(teacher, student, "att_skip")
         return
     ours, theirs = align_layers(teacher, student, "att_skip")

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from transformers import (
-    BertConfig,
-    BertForSequenceClassification,
-    BertModel,
-    DebertaV2Config,
-    DebertaV2ForSequenceClassification,
-    DistilBertConfig,
-    DistilBertForSequenceClassification,
-    ElectraConfig,
-    ElectraForSequenceClassification,
-    MobileBertConfig,
-    MobileBertForSequenceClassification,
-    PreTrainedModel,
-    RobertaConfig,
-    RobertaForSequenceClassification,
-)
+import transformers
+from transformers import PreTrainedModel
 
 from raykd.models.quiet import quiet
 
@@ -32,7 +20,7 @@ VOCABULARY = 40
 
 def tiny(kind: str, layers: int = LAYERS) -> PreTrainedModel:
     """A random model of one architecture, 16 wide; `bert-bare` has no classifier."""
-    usual = {
+    usual: dict[str, Any] = {
         "vocab_size": VOCABULARY,
         "hidden_size": 16,
         "num_hidden_layers": layers,
@@ -40,18 +28,22 @@ def tiny(kind: str, layers: int = LAYERS) -> PreTrainedModel:
         "intermediate_size": 24,
         "max_position_embeddings": 32,
     }
-    distil = {"vocab_size": VOCABULARY, "dim": 16, "n_layers": layers, "n_heads": 2, "hidden_dim": 24}
+    distil: dict[str, Any] = {"vocab_size": VOCABULARY, "dim": 16, "n_layers": layers, "n_heads": 2, "hidden_dim": 24}
     makers: dict[str, Callable[[], PreTrainedModel]] = {
-        "bert": lambda: BertForSequenceClassification(BertConfig(**usual)),
-        "bert-bare": lambda: BertModel(BertConfig(**usual)),
-        "roberta": lambda: RobertaForSequenceClassification(RobertaConfig(**usual, type_vocab_size=1)),
-        "distilbert": lambda: DistilBertForSequenceClassification(DistilBertConfig(**distil)),
-        "electra": lambda: ElectraForSequenceClassification(ElectraConfig(**usual, embedding_size=8)),
-        "mobilebert": lambda: MobileBertForSequenceClassification(
-            MobileBertConfig(**usual, embedding_size=8, intra_bottleneck_size=8)
+        "bert": lambda: transformers.BertForSequenceClassification(transformers.BertConfig(**usual)),
+        "bert-bare": lambda: transformers.BertModel(transformers.BertConfig(**usual)),
+        "roberta": lambda: transformers.RobertaForSequenceClassification(
+            transformers.RobertaConfig(**usual, type_vocab_size=1)
         ),
-        "deberta-v2": lambda: DebertaV2ForSequenceClassification(
-            DebertaV2Config(**usual, relative_attention=True, pos_att_type=["p2c", "c2p"])
+        "distilbert": lambda: transformers.DistilBertForSequenceClassification(transformers.DistilBertConfig(**distil)),
+        "electra": lambda: transformers.ElectraForSequenceClassification(
+            transformers.ElectraConfig(**usual, embedding_size=8)
+        ),
+        "mobilebert": lambda: transformers.MobileBertForSequenceClassification(
+            transformers.MobileBertConfig(**usual, embedding_size=8, intra_bottleneck_size=8)
+        ),
+        "deberta-v2": lambda: transformers.DebertaV2ForSequenceClassification(
+            transformers.DebertaV2Config(**usual, relative_attention=True, pos_att_type=["p2c", "c2p"])
         ),
     }
     with torch.random.fork_rng(devices=[]):
@@ -73,7 +65,9 @@ def folder_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
     def save(kind: str) -> Path:
         folder = root / kind
         if not folder.exists():
-            with quiet():
+            with quiet(), warnings.catch_warnings():
+                # some pairs of transformers and torch warn when DeBERTa's code is imported
+                warnings.filterwarnings("ignore", ".torch.jit.script. is deprecated", DeprecationWarning)
                 tiny(kind).save_pretrained(folder)
         return folder
 

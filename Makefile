@@ -1,0 +1,40 @@
+# Two commands matter: `make demo` and `make test`. Both install what they need into .venv first.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test check golden bench install clean
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $(STAMP)
+
+# The main job on the built-in sample: no network beyond the package index.
+demo: $(STAMP)
+	$(BIN)/raykd tune --task rte --data sample --trials 12
+
+test: check
+	$(BIN)/python -m pytest -q
+
+# Lint, format and types.
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# Every loss against reference values: make golden DIR=path/to/golden
+DIR ?= ../shared/golden
+golden: $(STAMP)
+	$(BIN)/python -m tests.golden.check $(DIR)
+
+bench: $(STAMP)
+	$(BIN)/python -m tests.benchmarks.losses
+	$(BIN)/python -m tests.benchmarks.trial_gap
+
+clean:
+	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
