@@ -36,7 +36,6 @@ from raykd.losses import (
 from raykd.methods.recipe import LOGITS, Method, Pair, Parameters, Recipe, Stage, Step, Term, hidden
 from raykd.methods.terms import hard_term, soft_term
 
-
 DISTANCE: dict[str, Any] = {"normalise": True, "penalty": "l2", "squared": False}
 
 
