@@ -118,7 +118,7 @@ def prepare(
     first = next(iter(dev))
     score = evaluate(model, spec, dev, device=torch.device("cpu"))[f"{first}/{spec.primary}"]
     floor = majority(data.task, data.dev[first].labels)
-    _preflight(name, score, floor, spec, taught, say)
+    _preflight(_short(name), score, floor, spec, taught, say)
     return Prepared(
         task=spec,
         source=data.source,
@@ -126,7 +126,7 @@ def prepare(
         train=train.folder,
         dev={key: split.folder for key, split in dev.items()},
         teacher=folder,
-        teacher_name=name if not Path(name).is_dir() else "/".join(Path(name).parts[-2:]),
+        teacher_name=_short(name),
         teacher_score=score,
         teacher_parameters=size_of(model),
         student=student,
@@ -184,7 +184,7 @@ def _taught(base: Path, data: Data, spec: TaskSpec, training: Training, workspac
     weights = sorted((f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in base.glob("*.safetensors"))
     folder = workspace.teachers / _key(str(base), weights, data.fingerprint, lesson.model_dump())
     if not folder.is_dir():
-        say(f"teacher: {base.name} has no classifier; fine-tuning it for {lesson.epochs:g} epochs, once")
+        say(f"teacher: {_short(str(base))} has no classifier; fine-tuning it for {lesson.epochs:g} epochs, once")
         torch.manual_seed(lesson.seed)
         train, dev = _encode_all(data, base, training.max_length, workspace)
         model = load_classifier(base, Head(spec.labels))
@@ -227,6 +227,11 @@ def _teach(
         say(f"teacher: {report.progress:4.0%} trained, {spec.primary} {report.score:.4f}, {report.seconds:.0f} s")
 
     return teach(model, tokenizer, lesson, folder, tell, source=source)
+
+
+def _short(name: str) -> str:
+    """A model's name for a person: a folder by its last two parts."""
+    return "/".join(Path(name).absolute().parts[-2:]) if Path(name).is_dir() else name
 
 
 def _key(*parts: object) -> str:

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 def observe(model: nn.Module, batch: Batch, needs: Set[Need]) -> Seen:
     """Run `model` on `batch` and keep exactly the answers in `needs`.
 
-    The full-length pass is done even when only logits are asked for; hidden states are requested only where a need
-    names a layer.
+    Hidden states are requested of the model only where a need names a layer; without any need it is not run at all.
     """
+    if not needs:
+        return Seen({})
     layers = sorted(need.layer for need in needs if need.kind == "hidden")
     outputs = forward(
         model,
@@ -43,5 +44,5 @@ class LiveTeacher:
 
     @torch.no_grad()
     def answer(self, batch: Batch, needs: Set[Need]) -> Seen:
-        """What the teacher says of `batch`; nothing, at no cost, when nothing is needed."""
-        return observe(self.model, batch, needs) if needs else Seen({})
+        """What the teacher says of `batch`."""
+        return observe(self.model, batch, needs)

@@ -134,9 +134,9 @@ class Recipe:
 
 
 class Parameters(BaseModel):
-    """Base of every method's hyperparameters: unknown keys are refused, values are checked and frozen."""
+    """Base of every method's hyperparameters: unknown keys are refused, values are checked, finite and frozen."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,7 @@ def _resume(
     else:
         folder = workspace.sweep(name)
     spec = SweepSpec.read(folder)
-    space = choose(str(folder / SPACE), spec.method, sample=False, pinned=spec.pinned)
+    space = replace(choose(str(folder / SPACE), spec.method, sample=False, pinned=spec.pinned), name=spec.space)
     _announce(spec, space, console, again=True)
     return run_sweep(spec, space, folder, workspace.artifacts, console, time_budget=time_budget)
 

@@ -1,10 +1,114 @@
-"""The built-in sample (to be written)."""
+"""The built-in sample: data of a task's shape for machines without network, hard enough to show distillation at work.
+
+A seeded grammar writes it. The labels of dev are clean. Those of train are noisy, as those of crowds are: one class
+label in five is another class, scores are off by a normal error. A teacher learns from a larger clean corpus, which
+stands for its pretraining; a student that sees only the small noisy train split stays well behind it.
+"""
 
 from __future__ import annotations
 
-from raykd.tasks.data import Data
+from collections.abc import Callable
+from random import Random
+
+from raykd.tasks import sample_pairs as pairs
+from raykd.tasks import sample_single as single
+from raykd.tasks.data import Data, Split
+from raykd.tasks.sample_words import OTHER_THINGS, vocabulary
 from raykd.tasks.task import Task
+
+__all__ = ["CORPUS", "DEV", "TRAIN", "corpus", "generate", "read", "vocabulary"]
+
+TRAIN, DEV, CORPUS = 2_000, 500, 12_000  # rows
+NOISE = 0.2  # share of train's class labels that are another class
+SCORE_NOISE = 1.25  # standard deviation of the error of train's scores, which are kept within 0 to 5
+
+Row = tuple[tuple[str, ...], int | float]
 
 
 def read(task: Task, seed: int) -> Data:
-    raise NotImplementedError
+    """The sample as `load` yields it."""
+    train, dev = generate(task, seed)
+    noise = f"normal errors of {SCORE_NOISE}" if task.regression else f"{NOISE:.0%} wrong classes"
+    notes = (f"built-in sample: generated text; train labels carry {noise}, dev labels are clean",)
+    return Data(task, train, dev, f"built-in sample, seed {seed}", notes, fingerprint="")
+
+
+def generate(task: Task, seed: int, n_train: int = TRAIN, n_dev: int = DEV) -> tuple[Split, dict[str, Split]]:
+    """Noisy train and clean dev splits. The same for the same arguments, on every machine."""
+    train = _noisy(task, _rows(task, f"train {seed}", n_train), Random(f"{task.name} noise {seed}"))
+    return train, {name: _rows(task, f"{name} {seed}", n_dev, name) for name in task.dev}
+
+
+def corpus(task: Task, seed: int, n: int = CORPUS) -> Split:
+    """A clean and larger corpus of the same grammar, to train a teacher on."""
+    return _rows(task, f"corpus {seed}", n)
+
+
+def _rows(task: Task, stream: str, n: int, part: str = "train") -> Split:
+    chance = Random(f"{task.name} {stream}")  # seeding by text hashes it with SHA-512: no PYTHONHASHSEED
+    write = WRITERS[task.name]
+    rows = [write(chance, row, part) for row in range(n)]
+    chance.shuffle(rows)
+    return Split(tuple(texts for texts, _ in rows), tuple(label for _, label in rows))
+
+
+def _noisy(task: Task, split: Split, chance: Random) -> Split:
+    labels: list[int | float] = []
+    for label in split.labels:
+        if task.regression:
+            labels.append(round(min(5.0, max(0.0, label + chance.gauss(0.0, SCORE_NOISE))), 3))
+        elif chance.random() < NOISE:
+            labels.append((int(label) + chance.randrange(1, len(task.labels))) % len(task.labels))
+        else:
+            labels.append(label)
+    return Split(split.texts, tuple(labels))
+
+
+def _cola(chance: Random, row: int, part: str) -> Row:
+    return (single.sentence(chance, acceptable=bool(row % 2)),), row % 2
+
+
+def _sst2(chance: Random, row: int, part: str) -> Row:
+    return (single.review(chance, positive=bool(row % 2)),), row % 2
+
+
+def _same(chance: Random, row: int, part: str) -> Row:
+    """mrpc, qqp: 1 = the same."""
+    return pairs.paraphrase(chance, same=bool(row % 2)), row % 2
+
+
+def _stsb(chance: Random, row: int, part: str) -> Row:
+    return pairs.similarity(chance)
+
+
+def _mnli(chance: Random, row: int, part: str) -> Row:
+    """Mismatched texts are about things that train never mentions."""
+    if part == "dev_mismatched":
+        return pairs.entailment(chance, row % 3, OTHER_THINGS), row % 3
+    return pairs.entailment(chance, row % 3), row % 3
+
+
+def _qnli(chance: Random, row: int, part: str) -> Row:
+    return pairs.question(chance, answered=row % 2 == 0), row % 2
+
+
+def _rte(chance: Random, row: int, part: str) -> Row:
+    return pairs.entailment(chance, pairs.unlike(chance) if row % 2 else pairs.ENTAILED), row % 2
+
+
+def _wnli(chance: Random, row: int, part: str) -> Row:
+    return pairs.entailment(chance, pairs.ENTAILED if row % 2 else pairs.unlike(chance)), row % 2
+
+
+# Row numbers go round the classes, so that the classes are balanced to one row; the rows are shuffled afterwards.
+WRITERS: dict[str, Callable[[Random, int, str], Row]] = {
+    "cola": _cola,
+    "sst2": _sst2,
+    "mrpc": _same,
+    "stsb": _stsb,
+    "qqp": _same,
+    "mnli": _mnli,
+    "qnli": _qnli,
+    "rte": _rte,
+    "wnli": _wnli,
+}

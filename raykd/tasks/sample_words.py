@@ -1,48 +1,37 @@
-"""The words of the built-in sample, chosen so that synonyms and opposites have to be learnt. About 300 in all."""
+"""The words of the built-in sample: a little world in which synonyms and opposites have to be learnt."""
 
 from __future__ import annotations
 
-# Each dimension is a pair of opposites; words of one side mean the same in the sample's little world.
+# Each dimension has two sides; all words of one side mean the same here. The first word of a side is its plain name.
 DIMENSIONS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("small", "tiny", "little"), ("large", "big", "huge")),
     (("cold", "cool", "chilly"), ("hot", "warm", "heated")),
     (("quiet", "silent", "calm"), ("loud", "noisy", "rowdy")),
-    (("slow", "sluggish", "late"), ("fast", "quick", "prompt")),
     (("cheap", "affordable", "free"), ("expensive", "costly", "pricey")),
-    (("dirty", "filthy", "messy"), ("clean", "spotless", "tidy")),
     (("old", "ancient", "dated"), ("new", "modern", "recent")),
-    (("dark", "dim", "gloomy"), ("bright", "sunny", "lit")),
     (("empty", "deserted", "vacant"), ("full", "crowded", "packed")),
-    (("risky", "unsafe", "dangerous"), ("safe", "secure", "protected")),
 )
-
-# Names of the dimensions, in the order above, for questions ("what is the noise of the hall ?").
-ASPECTS = ("size", "warmth", "noise", "speed", "price", "state", "age", "light", "demand", "danger")
+NOT = "not"
 
 THINGS = (
     *("kitchen", "garden", "harbour", "library", "market", "station", "museum", "theatre", "bridge", "tower"),
     *("hotel", "cafe", "school", "office", "stadium", "castle", "temple", "tunnel", "ferry", "train"),
-    *("studio", "cellar", "attic", "balcony", "courtyard", "workshop", "bakery", "clinic", "lobby", "terrace"),
 )
+OTHER_THINGS = ("studio", "cellar", "attic", "balcony", "courtyard", "workshop", "bakery", "clinic", "lobby", "terrace")
 
-VERBS = ("is", "was", "seems", "looks", "stays")
-NEGATORS = ("not", "hardly", "never")
-JOINTS = (", and", ", while", ", whereas", ";")
-OPENERS = ("in spring ,", "this week ,", "as locals say ,", "today ,", "on paper ,", "by all accounts ,")
-
-ASPECTS_OF_FILMS = (
+FILM_PARTS = (
     *("plot", "acting", "music", "ending", "script", "pacing", "dialogue", "camera", "cast", "humour"),
-    *("lighting", "editing", "story", "direction", "costumes", "premise"),
+    *("lighting", "editing", "story", "direction"),
 )
 GOOD = (
-    *("wonderful", "moving", "clever", "charming", "superb", "gripping", "fresh", "warm", "witty", "elegant"),
-    *("vivid", "tender", "brilliant", "graceful", "inspired", "delightful", "sharp", "rich", "lively", "honest"),
+    *("wonderful", "moving", "clever", "charming", "superb", "gripping", "fresh", "witty", "elegant", "vivid"),
+    *("tender", "brilliant", "graceful", "inspired", "delightful", "lively"),
 )
 BAD = (
-    *("dull", "clumsy", "tedious", "shallow", "awful", "bland", "lazy", "noisy", "stale", "hollow"),
-    *("grim", "messy", "flat", "forced", "silly", "tired", "weak", "cold", "muddled", "dreary"),
+    *("dull", "clumsy", "tedious", "shallow", "awful", "bland", "lazy", "stale", "hollow", "grim"),
+    *("messy", "flat", "forced", "silly", "weak", "dreary"),
 )
-STRONG = ("very", "truly", "deeply")
+NEGATORS = (NOT, "hardly", "never")
 MILD = ("slightly", "somewhat", "mildly")
 
 # singular, plural
@@ -55,6 +44,15 @@ DEEDS = (
     *(("runs", "run"), ("sleeps", "sleep"), ("sings", "sing"), ("waits", "wait"), ("laughs", "laugh")),
     *(("works", "work"), ("smiles", "smile"), ("travels", "travel"), ("listens", "listen"), ("rests", "rest")),
 )
-DETERMINERS = (("this", "these"), ("that", "those"), ("one", "many"), ("every", "several"))
-RELATIONS = ("near", "behind", "beside", "without", "above")
+DETERMINERS = (("this", "these"), ("that", "those"), ("one", "many"))
+RELATIONS = ("near", "behind", "beside", "without")
 MANNERS = ("often", "quietly", "gladly", "rarely", "together", "outside")
+
+
+def vocabulary() -> list[str]:
+    """Every word that the sample can hold, sorted."""
+    words = {"the", "is", "and", "but", "it", "?", ".", ","}
+    words.update(word for dimension in DIMENSIONS for side in dimension for word in side)
+    words.update(word for forms in (*NOUNS, *DEEDS, *DETERMINERS) for word in forms)
+    words.update(THINGS, OTHER_THINGS, FILM_PARTS, GOOD, BAD, NEGATORS, MILD, RELATIONS, MANNERS)
+    return sorted(words)

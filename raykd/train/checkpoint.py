@@ -38,13 +38,27 @@ def save(folder: Path, module: nn.Module, optimizer: Optimizer, position: Positi
     final = folder / f"{PREFIX}{position.step:08d}"
     temporary = folder / f"tmp-{uuid.uuid4().hex}"
     temporary.mkdir(parents=True)
-    # Tied weights share storage, which safetensors refuses; contiguous clones are what a resume needs anyway.
-    tensors = {f"module.{name}": tensor.detach().clone() for name, tensor in module.state_dict().items()}
+    try:
+        _write(temporary, module, optimizer, position)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)  # a full disk is not helped by half a checkpoint
+        raise
+    if final.exists():
+        shutil.rmtree(final)
+    os.replace(temporary, final)
+    for older in folder.glob(f"{PREFIX}*"):
+        if older != final:
+            shutil.rmtree(older, ignore_errors=True)
+    return final
+
+
+def _write(temporary: Path, module: nn.Module, optimizer: Optimizer, position: Position) -> None:
+    tensors = {f"module.{name}": _own(tensor) for name, tensor in module.state_dict().items()}
     scalars: dict[str, Any] = {}
     for index, state in optimizer.state_dict()["state"].items():
         for key, value in state.items():
             if isinstance(value, Tensor):
-                tensors[f"optimizer.{index}.{key}"] = value.detach().clone()
+                tensors[f"optimizer.{index}.{key}"] = _own(value)
             else:
                 scalars[f"{index}.{key}"] = value
     tensors["rng.torch"] = torch.get_rng_state()
@@ -62,13 +76,14 @@ def save(folder: Path, module: nn.Module, optimizer: Optimizer, position: Positi
         "numpy": [kind, np.asarray(keys).tolist(), *position_of],
     }
     (temporary / "state.json").write_text(json.dumps(about))
-    if final.exists():
-        shutil.rmtree(final)
-    os.replace(temporary, final)
-    for older in folder.glob(f"{PREFIX}*"):
-        if older != final:
-            shutil.rmtree(older, ignore_errors=True)
-    return final
+    for file in temporary.iterdir():  # on the disk before the rename is, or a machine's crash could leave it empty
+        with file.open("rb") as written:
+            os.fsync(written.fileno())
+
+
+def _own(tensor: Tensor) -> Tensor:
+    """A contiguous copy: safetensors refuses tied weights, which share storage, and tensors that are not contiguous."""
+    return tensor.detach().clone(memory_format=torch.contiguous_format)
 
 
 def latest(folder: Path) -> Path | None:

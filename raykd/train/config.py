@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class Training(BaseModel):
     """Optimisation settings shared by teaching and distillation. Defaults follow BERT fine-tuning."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     learning_rate: float = Field(5e-5, gt=0, le=1, description="peak of AdamW's learning rate")
     epochs: float = Field(3.0, gt=0, description="passes over the training split; fractions are allowed")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from raykd.train import checkpoint
 from raykd.train.batches import micro_batches, plan_epoch, share
 from raykd.train.config import TaskSpec, Training
 from raykd.train.evaluate import evaluate
+from raykd.train.finite import Watch
 from raykd.train.objective import Objective
 from raykd.train.optimise import make_optimizer, rate_at
 from raykd.train.world import World
@@ -33,16 +35,13 @@ if TYPE_CHECKING:
 CHECKPOINT_EVERY = 30.0  # seconds: a run shorter than this is quicker to repeat than to save
 
 
-class NonFiniteLoss(RuntimeError):
-    """The loss became NaN or infinite. Says at which step, and what the last good value was."""
-
-
 @dataclass(frozen=True)
 class Report:
     """One evaluation: its number (1-based), the part of the run done, and what was measured.
 
-    score is the task's primary metric on the first dev split; metrics holds every metric and each term's mean value
-    since the last report; seconds is training time so far, evaluations and checkpoints included; first_step and at are
+    score is the task's primary metric on the first dev split; metrics holds every metric on every split, the learning
+    rate, and the means of the loss and of each term since the last report (over the steps that had the term, and the
+    main worker's rows); seconds is training time so far, evaluations and checkpoints included; first_step and at are
     the moments (seconds since the epoch) of this process's first step and of the report.
     """
 
@@ -74,30 +73,34 @@ def distill(
 ) -> Report | None:
     """Train `student` by `recipe` and return the last report, or None when `report` answered False (stop).
 
-    Resumes from the newest checkpoint under `folder` if there is one. The student is trained in place. Raises
-    NonFiniteLoss at the step at which the loss is no longer a number.
+    Only the main worker reports, and gets one back. Resumes from the newest checkpoint under `folder` if there is one;
+    an evaluation may then be reported a second time, never not at all. The student is trained in place. Raises
+    NonFiniteLoss if the loss is no longer a number: at that very step on a CPU, within 50 steps elsewhere.
     """
     device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     world = world or World()
-    torch.manual_seed(training.seed * 1000 + world.rank)
+    world.seed(training.seed, step=0)
     answers = LiveTeacher(teacher.to(device)) if teacher is not None else None
     objective = Objective(student, recipe, teacher).to(device).train()
     optimizer = make_optimizer(objective, training)
     wrapped = world.wrap(objective)
 
     per_epoch = math.ceil(len(train) / training.batch_size)
-    total = max(1, math.ceil(per_epoch * training.epochs))
-    evaluate_after = sorted({math.ceil(total * i / training.evaluations) for i in range(1, training.evaluations + 1)})
+    total = max(1, round(per_epoch * training.epochs))
+    evaluate_after = {math.ceil(total * i / training.evaluations) for i in range(1, training.evaluations + 1)}
+    evaluation_after = {step: number for number, step in enumerate(sorted(evaluate_after), start=1)}
     position = checkpoint.Position(0, 0, 0.0)
     if (saved := checkpoint.latest(folder)) is not None:
         position = checkpoint.load(saved, objective, optimizer)
+        if not world.main:  # the random state saved is the main worker's
+            world.seed(training.seed, step=position.step)
     started = time.monotonic() - position.seconds
     last_saved = time.monotonic()
     first_step = time.time()
     last: Report | None = None
-    good = math.nan
-    sums: dict[str, torch.Tensor] = {}
-    counted = 0
+    watch = Watch(position.step + 1, total)
+    sums: dict[str, torch.Tensor] = {}  # of the loss and each term, since the last report
+    counted: Counter[str] = Counter()  # the steps in each sum: a stage may end between two reports
     plan_of, plan = -1, []
 
     for step in range(position.step, total):
@@ -109,46 +112,44 @@ def distill(
         stage = recipe.stage_at(progress)
         for group in optimizer.param_groups:
             group["lr"] = rate_at(step, total, training)
-        loss = torch.zeros((), device=device)
+        measured: dict[str, torch.Tensor] = {}  # the loss and each term, over this step's rows
         pieces = micro_batches(rows, training.accumulation)
-        for number, piece in enumerate(pieces, start=1):
+        for part, piece in enumerate(pieces, start=1):
             batch = train.batch(piece).to(device)
             told = answers.answer(batch, stage.teacher_needs()) if answers else Seen({})
-            # Gradients are exchanged once a step, at its last micro-batch.
-            waits = world.size > 1 and number < len(pieces)
-            with wrapped.no_sync() if waits else contextlib.nullcontext(), _autocast(device):
-                part, terms = wrapped(batch, told, stage, progress)
-                part = part * (len(piece) / len(rows))
-                part.backward()
-            loss += part.detach()
-            for name, value in terms.items():
-                sums[name] = sums.get(name, 0) + value * (len(piece) / len(rows))
-        if device.type == "cpu" or step + 1 in evaluate_after:  # elsewhere, reading the loss would stall the device
-            if not math.isfinite(value := loss.item()):
-                raise NonFiniteLoss(f"loss is {value} at step {step + 1} of {total}; last good value {good:.6g}")
-            good = value
-        nn.utils.clip_grad_norm_(objective.parameters(), training.max_grad_norm)
+            weight = len(piece) / len(rows)
+            with world.exchange(wrapped, now=part == len(pieces)):
+                with _autocast(device):
+                    loss, terms = wrapped(batch, told, stage, progress)
+                (loss * weight).backward()
+            for name, value in {**terms, "loss": loss.detach()}.items():
+                measured[name] = measured.get(name, 0) + value * weight
+        norm = nn.utils.clip_grad_norm_(objective.parameters(), training.max_grad_norm)
+        watch.add(measured["loss"], norm, read=step + 1 in evaluation_after)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        counted += 1
+        for name, value in measured.items():
+            sums[name] = sums.get(name, 0) + value
+        counted.update(measured.keys())
 
-        if step + 1 not in evaluate_after:
+        if step + 1 not in evaluation_after:
             continue
-        number = evaluate_after.index(step + 1) + 1
         go_on = True
         if world.main:
+            number = evaluation_after[step + 1]
             metrics = evaluate(student, task, dev, device=device)
             score = metrics[f"{next(iter(dev))}/{task.primary}"]
-            metrics |= {f"train/{name}": float(value) / counted for name, value in sums.items()}
-            metrics |= {"train/loss": good, "train/learning_rate": rate_at(step, total, training)}
+            metrics |= {f"train/{name}": float(value) / counted[name] for name, value in sums.items()}
+            metrics["train/learning_rate"] = rate_at(step, total, training)
             seconds = time.monotonic() - started
             last = Report(number, progress, step + 1, score, stage.scored, metrics, seconds, first_step, time.time())
-            due = time.monotonic() - last_saved >= checkpoint_every
-            if due and step + 1 < total:
-                checkpoint.save(folder, objective, optimizer, checkpoint.Position(step + 1, number, seconds))
-                last_saved = time.monotonic()
             go_on = report(last)
-        sums, counted = {}, 0
+            # Reported first and saved after: a crash in between repeats a report, the other order would lose it.
+            if go_on and step + 1 < total and time.monotonic() - last_saved >= checkpoint_every:
+                reached = checkpoint.Position(step + 1, number, time.monotonic() - started)
+                checkpoint.save(folder, objective, optimizer, reached)
+                last_saved = time.monotonic()
+        sums, counted = {}, Counter()
         if not world.agree(go_on):
             return None
     return last

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch import nn
@@ -22,6 +25,13 @@ class World:
         """Whether this worker is the one that evaluates, writes and reports."""
         return self.rank == 0
 
+    def seed(self, seed: int, step: int) -> None:
+        """Start this worker's random generators, each worker's differently: else all would drop out the same units."""
+        number = int(np.random.SeedSequence((seed, self.rank, step)).generate_state(1)[0])
+        random.seed(number)
+        np.random.seed(number)  # noqa: NPY002 - the legacy state is the one libraries draw from
+        torch.manual_seed(number)
+
     def wrap(self, module: nn.Module) -> nn.Module:
         """`module` under DDP when there are several workers.
 
@@ -29,6 +39,12 @@ class World:
         for in every backward pass.
         """
         return DistributedDataParallel(module, find_unused_parameters=True) if self.size > 1 else module
+
+    def exchange(self, wrapped: nn.Module, *, now: bool) -> contextlib.AbstractContextManager[None]:
+        """Within it, a backward pass shares gradients only if `now`: once a step, at its last micro-batch."""
+        if isinstance(wrapped, DistributedDataParallel) and not now:
+            return wrapped.no_sync()
+        return contextlib.nullcontext()
 
     def agree(self, flag: bool) -> bool:
         """The main worker's `flag`, on every worker."""
