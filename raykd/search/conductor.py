@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from optuna.trial import TrialState
 
 from raykd.search.ledger import BASELINE, Entry, Ledger
-from raykd.tracking.tracker import Tracker
+from raykd.tracking.tracker import Tracker, read_reports
 from raykd.train.config import TrialSpec
 from raykd.train.trial import STUDENT
 
@@ -66,6 +66,10 @@ class Conductor:
     def student_of(self, label: str) -> Path:
         """Where the trained student of trial `label` lies."""
         return self.ledger.folder / "trials" / label / STUDENT
+
+    def reports_of(self, label: str) -> list[dict[str, Any]]:
+        """What trial `label` reported, each evaluation once."""
+        return read_reports(self.ledger.folder / "trials" / label)
 
     def _changed(self, label: str) -> None:
         entries = self.ledger.entries()

@@ -76,7 +76,7 @@ class LiveDisplay:
         done = over + sum(progress.values())
         if self._behind is None:
             self._behind = done
-        if done - self._behind < 0.1:
+        if done - self._behind < 1:
             return ""
         seconds = (time.monotonic() - self._started) / (done - self._behind) * (self.trials + 1 - done)
         return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -77,12 +77,13 @@ class Ledger:
             trial = enqueue(self.study, self.space, point, {"settings": point})
         label = self._label(trial)
         self._running[label] = trial
-        return self._spec_of(label, trial.user_attrs["settings"])
+        return self.spec_of(label, trial.user_attrs["settings"])
 
     def _label(self, trial: Trial) -> str:
         return BASELINE if trial.study is self._baseline else f"t{trial.number:04d}"
 
-    def _spec_of(self, label: str, settings: dict[str, Any]) -> TrialSpec:
+    def spec_of(self, label: str, settings: dict[str, Any]) -> TrialSpec:
+        """The whole specification of a trial called `label` with these settings."""
         training = {key: value for key, value in settings.items() if key in Training.model_fields}
         parameters = {k: v for k, v in settings.items() if k not in training and k != "method"}
         return TrialSpec(

@@ -12,6 +12,7 @@ from optuna.trial import TrialState
 from rich.console import Console
 
 from raykd.errors import UserError
+from raykd.report.curves import Curve, draw, write_table
 from raykd.search.conductor import Conductor
 from raykd.search.display import LiveDisplay
 from raykd.search.ledger import BASELINE, Entry, Ledger
@@ -82,8 +83,10 @@ def _conclude(conductor: Conductor, spec: SweepSpec, folder: Path, tracker: Trac
     if champion is not None:
         student = folder / CHAMPION
         _replace(conductor.student_of(champion.label), student)
+        shown = _show(conductor, spec, folder, entries, best)
         tracker.wait(60)
         if tracker.parent is not None:
+            tracker.attach(shown)
             tags = {"raykd.sweep": spec.name, "raykd.trial": champion.label, "raykd.score": f"{champion.score:.6f}"}
             uri = spec.tracking_uri
             model = register(
@@ -91,6 +94,19 @@ def _conclude(conductor: Conductor, spec: SweepSpec, folder: Path, tracker: Trac
             )
     tracker.close("FINISHED" if complete else "KILLED")
     return SweepResult(spec, folder, entries, baseline, best, champion, student, model, complete)
+
+
+def _show(conductor: Conductor, spec: SweepSpec, folder: Path, entries: list[Entry], best: Entry | None) -> list[Path]:
+    """The sweep's picture and table."""
+    curves = []
+    for entry in entries:
+        reports = conductor.reports_of(entry.label)
+        progress, scores = [r["progress"] for r in reports], [r["score"] for r in reports]
+        curves.append(Curve(entry.label, entry.state.name.lower(), entry.settings, progress, scores))
+    title = f"{spec.name}: {spec.student} of {spec.teacher_name}"
+    metric, label = spec.task.primary, best.label if best else None
+    picture = draw(folder, curves, title=title, metric=metric, teacher=spec.teacher_score, best=label)
+    return [picture, write_table(folder, curves)]
 
 
 def _replace(source: Path, target: Path) -> None:

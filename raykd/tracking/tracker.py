@@ -61,6 +61,10 @@ class Tracker:
         """Bring the run of one trial up to date, some time soon. Returns at once."""
         self._submit(self._sync, entry)
 
+    def attach(self, files: list[Path]) -> None:
+        """Keep `files` as artifacts of the sweep's own run."""
+        self._submit(self._attach, files)
+
     def wait(self, timeout: float) -> bool:
         """Wait for everything submitted so far; False if it took longer than `timeout` seconds."""
         end = time.monotonic() + timeout
@@ -163,6 +167,10 @@ class Tracker:
             self._client.set_tag(run, "raykd.state", state)
             self._client.set_terminated(run, STATUS[state])
             self._ended[entry.label] = state
+
+    def _attach(self, files: list[Path]) -> None:
+        for file in files:
+            self._client.log_artifact(self._runs[""], str(file))
 
     def _end_parent(self, status: str) -> None:
         if "" in self._runs:

@@ -99,10 +99,14 @@ def load(checkpoint: Path, module: nn.Module, optimizer: Optimizer) -> Position:
     about = json.loads((checkpoint / "state.json").read_text())
     module.load_state_dict({k.removeprefix("module."): v for k, v in tensors.items() if k.startswith("module.")})
     state: dict[int, dict[str, Any]] = {}
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     for name, tensor in tensors.items():
         if name.startswith("optimizer."):
             _, index, key = name.split(".", 2)
-            state.setdefault(int(index), {})[key] = tensor
+            parameter = parameters[int(index)]
+            # The fused update walks through memory, so moments must lie in it as their parameter does.
+            fits = tensor.shape == parameter.shape
+            state.setdefault(int(index), {})[key] = torch.empty_like(parameter).copy_(tensor) if fits else tensor
     for name, value in about["scalars"].items():
         index, key = name.split(".", 1)
         state.setdefault(int(index), {})[key] = value

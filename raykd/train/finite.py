@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-UNREAD = 50  # steps between readings on an accelerator, which waits for each one
+READ_EVERY = 50  # steps, on an accelerator: each reading makes it wait
 
 
 class NonFiniteLoss(RuntimeError):
@@ -17,20 +17,21 @@ class NonFiniteLoss(RuntimeError):
 class Watch:
     """Keeps each step's loss and gradient norm on the device until they are read, so that steps need not wait.
 
-    On a CPU, where nothing waits, every step is read before its update is made.
+    On a CPU nothing waits: every step is read, before its update is made.
     """
 
-    def __init__(self, first_step: int, total: int) -> None:
+    def __init__(self, first_step: int, total: int, device: torch.device) -> None:
         """first_step: number of the first step to come, 1-based; total: the run's steps."""
         self._next = first_step
         self._total = total
+        self._every = 1 if device.type == "cpu" else READ_EVERY
         self._unread: list[Tensor] = []
         self._good = math.nan
 
     def add(self, loss: Tensor, norm: Tensor, *, read: bool) -> None:
-        """Take note of one step; raises NonFiniteLoss if `read` (or 50 unread steps) shows that one went wrong."""
+        """Take note of one step; if it is time, or asked to `read`, raise NonFiniteLoss for the first bad one."""
         self._unread.append(torch.stack([loss, norm.to(loss.dtype)]))
-        if not (read or loss.device.type == "cpu" or len(self._unread) == UNREAD):
+        if not read and len(self._unread) < self._every:
             return
         for value, length in torch.stack(self._unread).tolist():
             # With several workers the norm is everybody's, so that all of them stop at the same step.

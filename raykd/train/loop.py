@@ -98,7 +98,7 @@ def distill(
     last_saved = time.monotonic()
     first_step = time.time()
     last: Report | None = None
-    watch = Watch(position.step + 1, total)
+    watch = Watch(position.step + 1, total, device)
     sums: dict[str, torch.Tensor] = {}  # of the loss and each term, since the last report
     counted: Counter[str] = Counter()  # the steps in each sum: a stage may end between two reports
     plan_of, plan = -1, []

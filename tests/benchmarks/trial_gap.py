@@ -1,0 +1,86 @@
+"""Seconds from the end of one trial to the first step of the next in one worker: ``python -m tests.benchmarks.trial_gap``.
+
+Runs a sweep of the given number of trials on one worker over the built-in sample and reads the moments from the
+trials' own reports. The rival in the same run is a worker that is not reused: a fresh process for each trial, which
+must start Python, import torch and transformers, and load teacher and data again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+
+def gaps(folder: Path) -> list[float]:
+    """Seconds between consecutive trials of the sweep in `folder`, by the moments they ran."""
+    runs = []
+    for file in folder.glob("trials/*/reports.jsonl"):
+        reports = [json.loads(line) for line in file.read_text().splitlines()]
+        runs.append((reports[0]["first_step"], reports[-1]["at"]))
+    runs.sort()
+    return [start - end for (_, end), (start, _) in zip(runs, runs[1:], strict=False)]
+
+
+def fresh_process(trial: Path) -> float:
+    """Seconds from starting a new process to the first step of the trial in `trial`, as it was run before."""
+    code = (
+        "import sys, json, time; from pathlib import Path\n"
+        "from raykd.train.config import TrialSpec; from raykd.train.trial import run_trial\n"
+        "spec = TrialSpec.model_validate_json(Path(sys.argv[1]).read_text())\n"
+        "seen = []\n"
+        "run_trial(spec, lambda report: seen.append(report.first_step) or False)\n"
+        "print(seen[0])"
+    )
+    started = time.time()
+    done = subprocess.run([sys.executable, "-c", code, str(trial)], capture_output=True, text=True, check=True)
+    return float(done.stdout.split()[-1]) - started
+
+
+def main() -> None:
+    """Run, measure, print medians and their ratio."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=int, default=20)
+    parser.add_argument("--fresh", type=int, default=5, help="trials of the rival")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["RAYKD_HOME"] = home
+        from raykd import Source, tune
+        from raykd.search.ledger import Ledger
+        from raykd.search.space import load
+
+        result = tune(
+            "rte",
+            Source("sample", max_eval_samples=100),
+            trials=arguments.trials,
+            concurrency=1,
+            epochs=0.5,
+            name="gap",
+            console=Console(quiet=True),
+        )
+        reused = gaps(result.folder)
+        ledger = Ledger(result.folder, result.spec, load(str(result.folder / "space.yaml")))
+        fresh = []
+        for number in range(arguments.fresh):
+            entry = result.entries[1 + number]
+            spec = ledger.spec_of(f"fresh{number}", entry.settings)
+            file = Path(home) / f"fresh{number}.json"
+            file.write_text(spec.model_dump_json())
+            fresh.append(fresh_process(file))
+        ledger.close()
+    median, rival = statistics.median(reused), statistics.median(fresh)
+    print(f"reused worker: median {median:.2f} s over {len(reused)} gaps (min {min(reused):.2f}, max {max(reused):.2f})")
+    print(f"fresh process: median {rival:.2f} s over {len(fresh)} starts (min {min(fresh):.2f}, max {max(fresh):.2f})")
+    print(f"ratio {rival / median:.1f}")
+
+
+if __name__ == "__main__":
+    main()
