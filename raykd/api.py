@@ -82,6 +82,7 @@ def distill(
         dev={name: str(path) for name, path in prepared.dev.items()},
         teacher=str(prepared.teacher),
         student=prepared.student,
+        origin=str(prepared.origin),
         method=method,
         parameters=parameters or {},
         training=training,

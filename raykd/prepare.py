@@ -57,6 +57,7 @@ class Prepared:
     teacher_score: float
     teacher_parameters: int
     student: str
+    origin: Path  # what the student is cut from
     student_parameters: int
 
 
@@ -98,10 +99,12 @@ def prepare(
     if student is not None:
         parse_student(student)
     if name == SAMPLE_TEACHER:
-        folder = _sample_teacher(data, spec, workspace, say)
+        origin = folder = _sample_teacher(data, spec, workspace, say)
         taught = True
     else:
-        base = resolve(name, role="teacher")
+        # A student is cut from what was named: from pretrained weights, as in the papers, where raykd fine-tunes the
+        # teacher itself; so the undistilled baseline owes nothing to the teacher's training.
+        origin = base = resolve(name, role="teacher")
         if student is not None:
             check_student(parse_student(student), load_config(base))
         taught = not has_head(base)
@@ -112,7 +115,7 @@ def prepare(
         if split.truncated:
             say(f"data: {split.truncated} of {len(split)} {split_name} rows cut to {training.max_length} tokens")
     student = student or f"cut:{max(1, shape(load_config(folder)).layers // 2)}"
-    size = _check_student(student, folder, head, tokenizer)
+    size = _check_student(student, origin, head, tokenizer)
     model = load_classifier(folder, head)
     torch.set_num_threads(os.cpu_count() or 1)
     first = next(iter(dev))
@@ -130,6 +133,7 @@ def prepare(
         teacher_score=score,
         teacher_parameters=size_of(model),
         student=student,
+        origin=origin,
         student_parameters=size,
     )
 

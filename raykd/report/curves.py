@@ -6,6 +6,7 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 CURVES, TRIALS = "curves.png", "trials.csv"
 
@@ -31,11 +32,13 @@ def draw(folder: Path, curves: Sequence[Curve], *, title: str, metric: str, teac
     for curve in curves:
         if not curve.scores:
             continue
-        style, name = {"color": "#9db4d0", "linewidth": 1.0, "zorder": 1.0}, None
+        name = None
+        style: dict[str, Any] = {"color": "#9db4d0", "linewidth": 1.0, "zorder": 1.0}
         if curve.label == "baseline":
-            style, name = {"color": "#d1495b", "linewidth": 2.0, "zorder": 3.0}, f"undistilled {curve.scores[-1]:.3f}"
+            name, style = f"undistilled {curve.scores[-1]:.3f}", {"color": "#d1495b", "linewidth": 2.0, "zorder": 3.0}
         elif curve.label == best:
-            style, name = {"color": "#1b6ca8", "linewidth": 2.5, "zorder": 4.0}, f"best, {best}: {curve.scores[-1]:.3f}"
+            name = f"best, {best}: {curve.scores[-1]:.3f}"
+            style = {"color": "#1b6ca8", "linewidth": 2.5, "zorder": 4.0}
         axes.plot([100 * part for part in curve.progress], curve.scores, marker=".", label=name, **style)
         if curve.state == "pruned":
             axes.plot(100 * curve.progress[-1], curve.scores[-1], marker="x", color="#7a8ca3", zorder=2)

@@ -10,6 +10,7 @@ from optuna.trial import TrialState
 
 from raykd.search.ledger import BASELINE, Entry, Ledger
 from raykd.tracking.tracker import Tracker, read_reports
+from raykd.train.checkpoint import PREFIX
 from raykd.train.config import TrialSpec
 from raykd.train.trial import STUDENT
 
@@ -77,8 +78,13 @@ class Conductor:
         self.display.show(entries, dict(self._progress))
 
     def _sweep_students(self) -> None:
-        """Keep the weights of the best trial and of the baseline; a sweep of hundreds would fill the disk."""
+        """Keep the weights of the best trial and of the baseline; all others would fill the disk."""
         best = self.best()
         for entry in self.ledger.entries():
-            if entry.label not in (BASELINE, best.label if best else None) and entry.label not in self._progress:
-                shutil.rmtree(self.student_of(entry.label), ignore_errors=True)
+            if entry.state is TrialState.RUNNING:
+                continue
+            folder = self.student_of(entry.label)
+            if entry.label not in (BASELINE, best.label if best else None):
+                shutil.rmtree(folder, ignore_errors=True)
+            for checkpoint in folder.parent.glob(f"{PREFIX}*"):
+                shutil.rmtree(checkpoint, ignore_errors=True)

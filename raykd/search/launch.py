@@ -82,6 +82,7 @@ def tune(
         teacher_score=ready.teacher_score,
         teacher_parameters=ready.teacher_parameters,
         student=ready.student,
+        origin=str(ready.origin),
         student_parameters=ready.student_parameters,
         space=chosen.name,
         method=method,

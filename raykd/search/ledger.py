@@ -94,6 +94,7 @@ class Ledger:
             dev=self.spec.dev,
             teacher=self.spec.teacher,
             student=self.spec.student,
+            origin=self.spec.origin,
             method=settings["method"],
             parameters=parameters,
             training=self.spec.training.model_copy(update=training),

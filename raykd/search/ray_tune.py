@@ -102,6 +102,8 @@ def ray_session(spec: SweepSpec) -> Iterator[None]:
     # Ray announces its token authentication on stderr at every start.
     logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
     ray.init(
+        # A group's driver asks for a sliver of a core beside its workers', which would not fit where they take all.
+        num_cpus=(os.cpu_count() or 1) + (1 if spec.workers > 1 else 0),
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.ERROR,

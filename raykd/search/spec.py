@@ -30,6 +30,7 @@ class SweepSpec(BaseModel):
     teacher_score: float
     teacher_parameters: int
     student: str
+    origin: str = Field(description="folder of the model the student is cut from or built after")
     student_parameters: int
     space: str = Field(description="name of the search space; its file is kept beside this one")
     method: str | None = Field(description="the method that the space was narrowed to, if any")

@@ -48,6 +48,7 @@ class TrialSpec(BaseModel):
     dev: dict[str, str] = Field(description="folders of the tokenised dev splits; the first one selects")
     teacher: str = Field(description="folder of the teacher")
     student: str = Field(description="student description, e.g. cut:3")
+    origin: str = Field(description="folder of the model a student is cut from or built after")
     method: str
     parameters: dict[str, Any] = Field(default_factory=dict)
     training: Training = Training()

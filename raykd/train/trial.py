@@ -50,7 +50,7 @@ def run_trial(
     head = Head(spec.task.labels)
     method = find(spec.method)
     teacher = _teacher(spec.teacher, head) if method.needs_teacher else None
-    student = make_student(parse_student(spec.student), Path(spec.teacher), head, seed=spec.training.seed)
+    student = make_student(parse_student(spec.student), Path(spec.origin), head, seed=spec.training.seed)
     recipe = make_recipe(method, spec, student)
 
     def keep(done: Report) -> bool:

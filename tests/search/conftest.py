@@ -45,6 +45,7 @@ def spec(tmp_path: Path) -> SweepSpec:
         teacher_score=0.9,
         teacher_parameters=2,
         student="cut:1",
+        origin="teacher",
         student_parameters=1,
         space="small",
         method=None,

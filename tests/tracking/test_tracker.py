@@ -27,7 +27,7 @@ def spec_of(database: str, name: str) -> SweepSpec:
     task = TaskSpec(name="rte", labels=("a", "b"), metrics=("accuracy",), primary="accuracy")
     return SweepSpec(
         name=name, task=task, source="s", fingerprint="f", train="t", dev={}, teacher="t", teacher_name="t",
-        teacher_score=0.9, teacher_parameters=1, student="cut:1", student_parameters=1, space="kd", method="kd",
+        teacher_score=0.9, teacher_parameters=1, student="cut:1", origin="t", student_parameters=1, space="kd", method="kd",
         trials=2, training=Training(), concurrency=1, tracking_uri=database,
     )  # fmt: skip
 
@@ -52,6 +52,7 @@ def runs(database: str, spec: SweepSpec) -> list[Any]:
 
     client = MlflowClient(database)
     experiment = client.get_experiment_by_name("raykd-rte")
+    assert experiment is not None
     found = client.search_runs([experiment.experiment_id], f"tags.`raykd.sweep` = '{spec.uid}'")
     return sorted(found, key=lambda run: run.data.tags["raykd.trial"])
 
