@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -67,8 +68,9 @@ def predict(student: str | Path, rows: Sequence[Row]) -> Iterator[dict[str, Any]
     model, tokenizer = load_classifier(folder, Head(spec.labels)), load_tokenizer(folder)
     torch.set_num_threads(os.cpu_count() or 1)
     split = Split(tuple(tuple(row) for row in rows), (0,) * len(rows))
-    coded = encode(split, tokenizer, max_length=length, regression=spec.regression, cache=here().cache)
-    logits = logits_of(model, coded, device=torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    with tempfile.TemporaryDirectory() as scratch:  # what is asked about is not kept
+        coded = encode(split, tokenizer, max_length=length, regression=spec.regression, cache=Path(scratch))
+        logits = logits_of(model, coded, device=torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     for row, answer in zip(rows, logits.astype(np.float64), strict=True):
         if spec.regression:
             yield {"text": list(row), "score": float(answer[0])}

@@ -110,7 +110,9 @@ def test_space_with_mistakes(tell: Tell, home: Path) -> None:
 
 
 def test_settings_of_one_distillation(tell: Tell, rows: Path) -> None:
-    heard = tell("distill", *own(rows), "--method", "kd", "--set", "alpha=1.7", "--set", "temperature=0", "--set", "lamda=1")
+    heard = tell(
+        "distill", *own(rows), "--method", "kd", "--set", "alpha=1.7", "--set", "temperature=0", "--set", "lamda=1"
+    )
     assert "alpha = 1.7" in heard
     assert "temperature = 0" in heard
     assert "unknown kd setting 'lamda'" in heard

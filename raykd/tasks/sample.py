@@ -13,7 +13,7 @@ from random import Random
 from raykd.tasks import sample_pairs as pairs
 from raykd.tasks import sample_single as single
 from raykd.tasks.data import Data, Split
-from raykd.tasks.sample_words import OTHER_THINGS, vocabulary
+from raykd.tasks.sample_words import FILM_PARTS, OTHER_PARTS, vocabulary
 from raykd.tasks.task import Task
 
 __all__ = ["CORPUS", "DEV", "TRAIN", "corpus", "generate", "read", "vocabulary"]
@@ -69,46 +69,41 @@ def _cola(chance: Random, row: int, part: str) -> Row:
 
 
 def _sst2(chance: Random, row: int, part: str) -> Row:
-    return (single.review(chance, positive=bool(row % 2)),), row % 2
+    return (single.judged(chance, positive=bool(row % 2)),), row % 2
 
 
-def _same(chance: Random, row: int, part: str) -> Row:
-    """mrpc, qqp: 1 = the same."""
-    return pairs.paraphrase(chance, same=bool(row % 2)), row % 2
+def _yes_is_1(chance: Random, row: int, part: str) -> Row:
+    """mrpc, qqp, wnli: 1 where the second text agrees with the first."""
+    return pairs.entailment(chance, follows=row % 2 == 1), row % 2
 
 
-def _stsb(chance: Random, row: int, part: str) -> Row:
-    return pairs.similarity(chance)
-
-
-def _mnli(chance: Random, row: int, part: str) -> Row:
-    """Mismatched texts are about things that train never mentions."""
-    if part == "dev_mismatched":
-        return pairs.entailment(chance, row % 3, OTHER_THINGS), row % 3
-    return pairs.entailment(chance, row % 3), row % 3
+def _yes_is_0(chance: Random, row: int, part: str) -> Row:
+    """rte: 0 = entailment."""
+    return pairs.entailment(chance, follows=row % 2 == 0), row % 2
 
 
 def _qnli(chance: Random, row: int, part: str) -> Row:
     return pairs.question(chance, answered=row % 2 == 0), row % 2
 
 
-def _rte(chance: Random, row: int, part: str) -> Row:
-    return pairs.entailment(chance, pairs.unlike(chance) if row % 2 else pairs.ENTAILED), row % 2
+def _mnli(chance: Random, row: int, part: str) -> Row:
+    """Mismatched texts are about parts of films that train never mentions."""
+    return pairs.inference(chance, row % 3, OTHER_PARTS if part == "dev_mismatched" else FILM_PARTS), row % 3
 
 
-def _wnli(chance: Random, row: int, part: str) -> Row:
-    return pairs.entailment(chance, pairs.ENTAILED if row % 2 else pairs.unlike(chance)), row % 2
+def _stsb(chance: Random, row: int, part: str) -> Row:
+    return pairs.agreement(chance)
 
 
 # Row numbers go round the classes, so that the classes are balanced to one row; the rows are shuffled afterwards.
 WRITERS: dict[str, Callable[[Random, int, str], Row]] = {
     "cola": _cola,
     "sst2": _sst2,
-    "mrpc": _same,
+    "mrpc": _yes_is_1,
     "stsb": _stsb,
-    "qqp": _same,
+    "qqp": _yes_is_1,
     "mnli": _mnli,
     "qnli": _qnli,
-    "rte": _rte,
-    "wnli": _wnli,
+    "rte": _yes_is_0,
+    "wnli": _yes_is_1,
 }

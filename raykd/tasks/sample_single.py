@@ -7,29 +7,39 @@ from random import Random
 from raykd.tasks import sample_words as w
 
 
-def review(chance: Random, positive: bool) -> str:
-    """Two or three clauses on parts of a film. A negator turns a word round, a diminisher halves it, and what comes
-    after "but" counts twice; the sign of the sum is the label (never a tie)."""
+def review(chance: Random, clauses: int, parts: tuple[str, ...] = w.FILM_PARTS) -> tuple[str, float]:
+    """A review of so many clauses, each on a part of a film, and its value.
+
+    A clause is worth 1 or -1; a negator turns it round, a diminisher halves it, and what comes after "but" counts
+    twice. Values are multiples of 0.5.
+    """
+    value = 0.0
+    weight = 1.0
+    text = ""
+    for number, part in enumerate(chance.sample(parts, clauses)):
+        if number:
+            turn = weight == 1.0 and chance.random() < 0.3
+            weight = 2.0 if turn else weight
+            text += " but " if turn else " and "
+        clause, worth = _clause(chance, part)
+        text += clause
+        value += weight * worth
+    return text, value
+
+
+def judged(chance: Random, positive: bool) -> str:
+    """A review of two or three clauses whose value has this sign; never zero."""
     while True:
-        total = 0.0
-        weight = 1.0
-        text = ""
-        for number, part in enumerate(chance.sample(w.FILM_PARTS, chance.choice((2, 3)))):
-            if number:
-                turn = weight == 1.0 and chance.random() < 0.3
-                weight = 2.0 if turn else weight
-                text += " but " if turn else " and "
-            clause, value = _clause(chance, part)
-            text += clause
-            total += weight * value
-        if total and (total > 0) == positive:
+        text, value = review(chance, chance.choice((2, 3)))
+        if value and (value > 0) == positive:
             return text
 
 
 def sentence(chance: Random, acceptable: bool) -> str:
     """One or two clauses; in an unacceptable one a verb or determiner has the wrong number, or two words are swapped.
 
-    Four subjects of five are plural, so that a singular verb by itself says something (see `sample_pairs`).
+    Four subjects of five are plural, so that a singular verb by itself says something: where no single word does, a
+    small transformer trained from nothing needs far more than a minute to begin to learn.
     """
     count = chance.choice((1, 1, 2))
     wrong = None if acceptable else chance.randrange(count)
@@ -37,16 +47,15 @@ def sentence(chance: Random, acceptable: bool) -> str:
 
 
 def _clause(chance: Random, part: str) -> tuple[str, float]:
-    """Words of one clause, and its value from -1 to 1."""
     good = chance.random() < 0.5
     word = chance.choice(w.GOOD if good else w.BAD)
-    value = 1.0 if good else -1.0
+    worth = 1.0 if good else -1.0
     kind = chance.random()
     if kind < 0.2:
-        return f"the {part} is {chance.choice(w.NEGATORS)} {word}", -value
+        return f"the {part} is {chance.choice(w.NEGATORS)} {word}", -worth
     if kind < 0.4:
-        return f"the {part} is {chance.choice(w.MILD)} {word}", value / 2
-    return f"the {part} is {word}", value
+        return f"the {part} is {chance.choice(w.MILD)} {word}", worth / 2
+    return f"the {part} is {word}", worth
 
 
 def _agreement(chance: Random, wrong: bool) -> str:

@@ -1,38 +1,30 @@
-"""The words of the built-in sample: a little world in which synonyms and opposites have to be learnt."""
+"""The words of the built-in sample: film reviews, verdicts on films, and people who do things."""
 
 from __future__ import annotations
-
-# Each dimension has two sides; all words of one side mean the same here. The first word of a side is its plain name.
-DIMENSIONS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
-    (("small", "tiny", "little"), ("large", "big", "huge")),
-    (("cold", "cool", "chilly"), ("hot", "warm", "heated")),
-    (("quiet", "silent", "calm"), ("loud", "noisy", "rowdy")),
-    (("cheap", "affordable", "free"), ("expensive", "costly", "pricey")),
-    (("old", "ancient", "dated"), ("new", "modern", "recent")),
-    (("empty", "deserted", "vacant"), ("full", "crowded", "packed")),
-)
-NOT = "not"
-
-THINGS = (
-    *("kitchen", "garden", "harbour", "library", "market", "station", "museum", "theatre", "bridge", "tower"),
-    *("hotel", "cafe", "school", "office", "stadium", "castle", "temple", "tunnel", "ferry", "train"),
-)
-OTHER_THINGS = ("studio", "cellar", "attic", "balcony", "courtyard", "workshop", "bakery", "clinic", "lobby", "terrace")
 
 FILM_PARTS = (
     *("plot", "acting", "music", "ending", "script", "pacing", "dialogue", "camera", "cast", "humour"),
     *("lighting", "editing", "story", "direction"),
 )
+OTHER_PARTS = ("costumes", "scenery", "sound", "narration", "opening", "finale", "casting", "rhythm")
 GOOD = (
-    *("wonderful", "moving", "clever", "charming", "superb", "gripping", "fresh", "witty", "elegant", "vivid"),
+    *("wonderful", "moving", "clever", "charming", "lovely", "gripping", "fresh", "witty", "elegant", "vivid"),
     *("tender", "brilliant", "graceful", "inspired", "delightful", "lively"),
 )
 BAD = (
     *("dull", "clumsy", "tedious", "shallow", "awful", "bland", "lazy", "stale", "hollow", "grim"),
     *("messy", "flat", "forced", "silly", "weak", "dreary"),
 )
-NEGATORS = (NOT, "hardly", "never")
+NEGATORS = ("not", "hardly", "never")
 MILD = ("slightly", "somewhat", "mildly")
+
+FILMS = ("film", "movie", "picture")
+# From what a verdict demands of a film, least first.
+VERDICTS = (
+    ("bearable", "watchable", "passable"),
+    ("good", "pleasant", "enjoyable"),
+    ("superb", "excellent", "magnificent"),
+)
 
 # singular, plural
 NOUNS = (
@@ -51,8 +43,7 @@ MANNERS = ("often", "quietly", "gladly", "rarely", "together", "outside")
 
 def vocabulary() -> list[str]:
     """Every word that the sample can hold, sorted."""
-    words = {"the", "is", "and", "but", "it", "?", ".", ","}
-    words.update(word for dimension in DIMENSIONS for side in dimension for word in side)
-    words.update(word for forms in (*NOUNS, *DEEDS, *DETERMINERS) for word in forms)
-    words.update(THINGS, OTHER_THINGS, FILM_PARTS, GOOD, BAD, NEGATORS, MILD, RELATIONS, MANNERS)
+    words = {"the", "is", "and", "but", "?"}
+    words.update(word for forms in (*VERDICTS, *NOUNS, *DEEDS, *DETERMINERS) for word in forms)
+    words.update(FILM_PARTS, OTHER_PARTS, GOOD, BAD, NEGATORS, MILD, FILMS, RELATIONS, MANNERS)
     return sorted(words)

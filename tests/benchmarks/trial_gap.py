@@ -1,4 +1,6 @@
-"""Seconds from the end of one trial to the first step of the next in one worker: ``python -m tests.benchmarks.trial_gap``.
+"""Seconds from the end of one trial to the first step of the next in one worker.
+
+``python -m tests.benchmarks.trial_gap``
 
 Runs a sweep of the given number of trials on one worker over the built-in sample and reads the moments from the
 trials' own reports. The rival in the same run is a worker that is not reused: a fresh process for each trial, which
@@ -8,6 +10,7 @@ must start Python, import torch and transformers, and load teacher and data agai
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import statistics
@@ -27,7 +30,7 @@ def gaps(folder: Path) -> list[float]:
         reports = [json.loads(line) for line in file.read_text().splitlines()]
         runs.append((reports[0]["first_step"], reports[-1]["at"]))
     runs.sort()
-    return [start - end for (_, end), (start, _) in zip(runs, runs[1:], strict=False)]
+    return [start - end for (_, end), (start, _) in itertools.pairwise(runs)]
 
 
 def fresh_process(trial: Path) -> float:
@@ -77,7 +80,9 @@ def main() -> None:
             fresh.append(fresh_process(file))
         ledger.close()
     median, rival = statistics.median(reused), statistics.median(fresh)
-    print(f"reused worker: median {median:.2f} s over {len(reused)} gaps (min {min(reused):.2f}, max {max(reused):.2f})")
+    print(
+        f"reused worker: median {median:.2f} s over {len(reused)} gaps (min {min(reused):.2f}, max {max(reused):.2f})"
+    )
     print(f"fresh process: median {rival:.2f} s over {len(fresh)} starts (min {min(fresh):.2f}, max {max(fresh):.2f})")
     print(f"ratio {rival / median:.1f}")
 

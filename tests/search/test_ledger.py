@@ -39,7 +39,7 @@ def test_the_baseline_comes_first_with_the_largest_budget_and_is_never_stopped(o
 
 
 def test_optuna_is_told_the_truth(open_ledger: Open, tmp_path: Path) -> None:
-    """S9 and the searcher's contract: stopped is PRUNED with its steps, NaN is FAIL without a value, done is COMPLETE."""
+    """S9: stopped is PRUNED with its steps, NaN is FAIL without a value, done is COMPLETE."""
     ledger = open_ledger()
     started(ledger)
     done, stopped, failed = (started(ledger) for _ in range(3))

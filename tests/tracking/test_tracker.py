@@ -27,8 +27,8 @@ def spec_of(database: str, name: str) -> SweepSpec:
     task = TaskSpec(name="rte", labels=("a", "b"), metrics=("accuracy",), primary="accuracy")
     return SweepSpec(
         name=name, task=task, source="s", fingerprint="f", train="t", dev={}, teacher="t", teacher_name="t",
-        teacher_score=0.9, teacher_parameters=1, student="cut:1", origin="t", student_parameters=1, space="kd", method="kd",
-        trials=2, training=Training(), concurrency=1, tracking_uri=database,
+        teacher_score=0.9, teacher_parameters=1, student="cut:1", origin="t", student_parameters=1,
+        space="kd", method="kd", trials=2, training=Training(), concurrency=1, tracking_uri=database,
     )  # fmt: skip
 
 
