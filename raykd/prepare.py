@@ -35,7 +35,7 @@ from raykd.workspace import Workspace
 
 DEFAULT_TEACHER = "google-bert/bert-base-uncased"
 SAMPLE_TEACHER = "sample"  # trained from scratch by raykd, for the built-in sample alone
-SAMPLE_TRAINING = Training(learning_rate=1e-3, epochs=3, batch_size=32, max_length=64, evaluations=4)
+SAMPLE_TRAINING = Training(learning_rate=1e-3, epochs=3, batch_size=64, max_length=64, evaluations=4)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast

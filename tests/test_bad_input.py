@@ -89,6 +89,12 @@ def test_tune(tell: Tell, arguments: list[str], said: list[str]) -> None:
     assert [part for part in said if part not in heard] == []
 
 
+def test_batches_that_do_not_divide(tell: Tell, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    heard = tell("tune", "--task", "rte", "--data", "sample", "--workers-per-trial", "3")
+    assert "batch_size 32: does not divide among 3 workers" in heard
+
+
 def test_all_problems_at_once(tell: Tell) -> None:
     heard = tell("tune", "--task", "rtee", "--method", "kdd", "--student", "cut:x", "--trials", "0", "--name", "a/b")
     assert len(heard.strip().splitlines()) == 5

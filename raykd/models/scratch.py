@@ -68,7 +68,6 @@ def scratch_classifier(
         intermediate_size=intermediate,
         max_position_embeddings=max_length,
         pad_token_id=tokenizer.pad_token_id,
-        initializer_range=0.05,  # BERT's 0.02 is for widths of 768: this narrow, attention would take long to start
     )
     set_labels(config, head)
     with seeded(seed):

@@ -22,6 +22,7 @@ from raykd.search.spec import SPEC, SweepSpec
 from raykd.search.sweep import SweepResult, run_sweep
 from raykd.tasks.data import together
 from raykd.tasks.source import Source
+from raykd.train.config import Training
 from raykd.workspace import Workspace, here
 
 SPACE = "space.yaml"
@@ -69,6 +70,7 @@ def tune(
         lambda: source.load(task, seed),
     ]
     chosen, training, _, (workers_at_once, gpus), folder, _, data = together(checks)
+    _check_shares(chosen, training, workers_per_trial)
     ready = prepare(data, teacher, training, workspace, console.print, student)
     spec = SweepSpec(
         name=folder.name,
@@ -146,6 +148,14 @@ def _hardware(concurrency: int | None, workers: int, gpus_per_worker: float | No
         raise UserError(*problems)
     fit = int(accelerators / (gpus * workers)) if gpus else cores // workers
     return min(concurrency or fit, fit), gpus
+
+
+def _check_shares(space: Space, training: Training, workers: int) -> None:
+    """Workers take equal shares of a batch, so every batch size must divide among them."""
+    sizes = next((d.candidates() for d in space.dimensions if d.name == "batch_size"), (training.batch_size,))
+    uneven = [size for size in sizes if size % workers]
+    if uneven:
+        raise UserError(f"batch_size {', '.join(map(str, uneven))}: does not divide among {workers} workers")
 
 
 def _check_numbers(trials: int, time_budget: float | None, sampler: str) -> None:

@@ -65,7 +65,10 @@ class Encoded:
         """Maps what `encode` wrote. Raises OSError or ValueError if the files are absent or damaged in length."""
         folder = folder.absolute()  # a process that unpickles this may stand elsewhere
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in meta["arrays"]}
+        try:
+            arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in meta["arrays"]}
+        except (EOFError, KeyError) as error:
+            raise ValueError(f"{folder} is damaged: {error}") from error
         tokens = int(arrays["offsets"][-1])
         if len(arrays["ids"]) != tokens or len(arrays["labels"]) != len(arrays["offsets"]) - 1:
             raise ValueError(f"{folder} is damaged: its arrays do not fit together")
@@ -108,7 +111,7 @@ def encode(split: Split, tokenizer: Any, *, max_length: int, regression: bool, c
     if folder.exists():
         try:
             return Encoded.open(folder)
-        except (OSError, ValueError, KeyError):  # damaged: build it again
+        except (OSError, ValueError):  # damaged: build it again
             shutil.rmtree(folder, ignore_errors=True)
     scratch = cache / f".{key}.{os.getpid()}.{uuid.uuid4().hex[:8]}"
     scratch.mkdir(parents=True)

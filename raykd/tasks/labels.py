@@ -38,9 +38,10 @@ def split(table: Table, task: Task, texts: tuple[str, ...], label: str) -> tuple
         labels.append(number)
     if strange:
         shown = ", ".join(f"'{name}'" for name in list(strange)[:5]) + (", ..." if len(strange) > 5 else "")
+        values = "value" if len(strange) == 1 else "values"
         allowed = "numbers" if task.regression else ", ".join(index)
         raise UserError(
-            f"{table.where}: {len(strange)} unknown values in column '{label}': {shown} (allowed: {allowed})"
+            f"{table.where}: {len(strange)} unknown {values} in column '{label}': {shown} (allowed: {allowed})"
         )
     if not rows:
         raise UserError(f"{table.where}: no row is left, all {empty} have an empty text")

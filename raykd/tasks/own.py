@@ -77,7 +77,10 @@ def hold_out(split: Split, shape: Task, seed: int) -> tuple[Split, Split]:
 def _columns(name: str, columns: Columns, train: Path) -> tuple[tuple[str, ...], str]:
     if name == CUSTOM:
         if not columns.texts or not columns.label or len(columns.texts) > 2:
-            raise UserError(f"task 'custom': name one or two text columns and the label column of {train}")
+            raise UserError(
+                f"task 'custom': name one or two text columns and the label column of {train}"
+                " (--text-columns, --label-column)"
+            )
         return columns.texts, columns.label
     shape = task.find(name)
     texts = columns.texts or shape.texts

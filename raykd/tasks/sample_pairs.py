@@ -2,8 +2,8 @@
 
 "the film is superb" demands more of a review than "the movie is bearable". So praise entails faint praise and not the
 other way round, and the label rests on every clause of the one text and on the other text. (Facts about several
-things, each with words of its own, would be closer to the real tasks, but a small transformer trained from nothing
-takes long to find out which words of the two texts belong together: it stood at 0.75 after a minute.)
+things would be closer to the real tasks, but a small transformer trained from nothing takes long to find out which
+words of two texts belong together: such a generator mostly stood near 0.75 after a minute, this one at 0.99.)
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from raykd.tasks import sample_words as w
 from raykd.tasks.sample_single import review
 
 DEMANDS = (-0.75, 0.25, 1.25)  # least value of a review from which w.VERDICTS[i] follow; no review has such a value
-NEGATED = 0.15  # share of verdicts that are negated
 NEAR = 1.5  # a review short of the demand by less than this leaves the verdict open; by more, contradicts it
 
 
@@ -47,12 +46,8 @@ def agreement(chance: Random) -> tuple[tuple[str, str], float]:
 
 
 def _pair(chance: Random, parts: tuple[str, ...]) -> tuple[str, str, float]:
-    """A review, a verdict, and by how much the review's value passes the demand (or, where the verdict is negated,
-    falls short of it); never by zero."""
-    text, value = review(chance, chance.choice((2, 2, 3)), parts)
+    """A review, a verdict, and by how much the review's value passes the demand; never by zero."""
+    text, value = review(chance, 2, parts)
     level = chance.randrange(len(DEMANDS))
-    negated = chance.random() < NEGATED
-    negator = f"{chance.choice(w.NEGATORS)} " if negated else ""
-    claim = f"the {chance.choice(w.FILMS)} is {negator}{chance.choice(w.VERDICTS[level])}"
-    margin = value - DEMANDS[level]
-    return text, claim, -margin if negated else margin
+    claim = f"the {chance.choice(w.FILMS)} is {chance.choice(w.VERDICTS[level])}"
+    return text, claim, value - DEMANDS[level]

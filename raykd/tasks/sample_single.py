@@ -38,7 +38,7 @@ def judged(chance: Random, positive: bool) -> str:
 def sentence(chance: Random, acceptable: bool) -> str:
     """One or two clauses; in an unacceptable one a verb or determiner has the wrong number, or two words are swapped.
 
-    Four subjects of five are plural, so that a singular verb by itself says something: where no single word does, a
+    Nine subjects of ten are plural, so that a singular verb by itself says something: where no single word does, a
     small transformer trained from nothing needs far more than a minute to begin to learn.
     """
     count = chance.choice((1, 1, 2))
@@ -59,7 +59,7 @@ def _clause(chance: Random, part: str) -> tuple[str, float]:
 
 
 def _agreement(chance: Random, wrong: bool) -> str:
-    plural = int(chance.random() < 0.8)
+    plural = int(chance.random() < 0.9)
     fault = chance.random() if wrong else 1.0
     determiner = chance.choice(w.DETERMINERS)[plural ^ (0.5 <= fault < 0.75)]
     noun = chance.choice(w.NOUNS)[plural]

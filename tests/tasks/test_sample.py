@@ -12,6 +12,7 @@ from raykd.tasks import sample
 from raykd.tasks.load import load
 from raykd.tasks.task import TASKS, Task
 
+FINGERPRINTS = ["a40f030b28522dcc", "32d9871e0d84c867"]  # of rte and cola, seed 1
 ALL = pytest.mark.parametrize("task", TASKS.values(), ids=list(TASKS))
 
 
@@ -45,7 +46,10 @@ def test_the_seed_decides_and_nothing_else(task: Task) -> None:
 
 
 def test_the_text_is_the_same_on_every_machine() -> None:
-    code = "from raykd.tasks.load import load; print(load('rte', 'sample').fingerprint, load('cola', 'sample').fingerprint)"
+    code = (
+        "from raykd.tasks.load import load\n"
+        "print(load('rte', 'sample').fingerprint, load('cola', 'sample').fingerprint)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         env=os.environ | {"PYTHONHASHSEED": "7"},
