@@ -41,7 +41,8 @@ class Conductor:
 
     def reported(self, label: str, report: dict[str, Any]) -> bool:
         """One evaluation of a trial; True if the trial is to stop."""
-        stop = self.ledger.report(label, report["evaluation"], report["score"], scored=report["scored"])
+        may_stop = report["scored"] and report["progress"] < 1.0
+        stop = self.ledger.report(label, report["evaluation"], report["score"], may_stop=may_stop)
         if label in self._progress:
             self._progress[label] = report["progress"]
         if stop:

@@ -103,15 +103,19 @@ class Ledger:
             threads=self.spec.threads,
         )
 
-    def report(self, label: str, evaluation: int, score: float, *, scored: bool) -> bool:
-        """Write down one evaluation; True if the trial is to stop here. The same report twice counts once."""
+    def report(self, label: str, evaluation: int, score: float, *, may_stop: bool) -> bool:
+        """Write down one evaluation; True if the trial is to stop here. The same report twice counts once.
+
+        may_stop: whether this is a rung at all: not in a stage whose metric means nothing, and not at the end, where
+        there is nothing left to save.
+        """
         trial = self._running.get(label)
         if trial is None:  # already stopped or ended: a late report changes nothing
             return True
         known = trial.study._storage.get_trial(trial._trial_id).intermediate_values
         if evaluation not in known:
             trial.report(score, evaluation)
-        if scored and trial.should_prune():
+        if may_stop and trial.should_prune():
             self.end(label, TrialState.PRUNED)
             return True
         return False

@@ -15,7 +15,7 @@ Open = Callable[[], Ledger]
 
 def run(ledger: Ledger, label: str, scores: list[float]) -> bool:
     """Report `scores` as a trial would; True if it was stopped on the way."""
-    return any(ledger.report(label, number, score, scored=True) for number, score in enumerate(scores, start=1))
+    return any(ledger.report(label, number, score, may_stop=True) for number, score in enumerate(scores, start=1))
 
 
 def started(ledger: Ledger) -> str:
@@ -61,17 +61,17 @@ def test_a_trial_is_not_stopped_before_its_grace_or_in_an_unscored_stage(open_le
     started(ledger)
     good, bad = started(ledger), started(ledger)
     run(ledger, good, [0.9, 0.9])
-    assert not ledger.report(bad, 1, 0.1, scored=True)
-    assert not ledger.report(bad, 2, 0.1, scored=False)
-    assert ledger.report(bad, 4, 0.1, scored=True)
+    assert not ledger.report(bad, 1, 0.1, may_stop=True)
+    assert not ledger.report(bad, 2, 0.1, may_stop=False)
+    assert ledger.report(bad, 4, 0.1, may_stop=True)
 
 
 def test_the_same_report_twice_counts_once(open_ledger: Open) -> None:
     ledger = open_ledger()
     started(ledger)
     label = started(ledger)
-    ledger.report(label, 1, 0.5, scored=True)
-    ledger.report(label, 1, 0.5, scored=True)
+    ledger.report(label, 1, 0.5, may_stop=True)
+    ledger.report(label, 1, 0.5, may_stop=True)
     entry = next(entry for entry in ledger.entries() if entry.label == label)
     assert (entry.evaluation, entry.score) == (1, 0.5)
 
@@ -82,7 +82,7 @@ def test_a_late_report_of_a_stopped_trial_changes_nothing(open_ledger: Open) -> 
     run(ledger, started(ledger), [0.9, 0.9])
     stopped = started(ledger)
     assert run(ledger, stopped, [0.1, 0.1])
-    assert ledger.report(stopped, 3, 1.0, scored=True)
+    assert ledger.report(stopped, 3, 1.0, may_stop=True)
     ledger.end(stopped, TrialState.COMPLETE)
     entry = next(entry for entry in ledger.entries() if entry.label == stopped)
     assert (entry.state, entry.evaluation) == (TrialState.PRUNED, 2)
@@ -96,12 +96,12 @@ def test_a_new_process_goes_on_where_the_dead_one_was(open_ledger: Open) -> None
     for label in labels[:2]:
         run(dead, label, [0.5] * 8)
         dead.end(label, TrialState.COMPLETE)
-    dead.report(labels[2], 1, 0.7, scored=True)
+    dead.report(labels[2], 1, 0.7, may_stop=True)
 
     alive = open_ledger()
     again = [alive.next(), alive.next()]
     assert again == before[2:]
-    assert not alive.report(labels[2], 1, 0.7, scored=True)
+    assert not alive.report(labels[2], 1, 0.7, may_stop=True)
     rest = []
     while (spec := alive.next()) is not None:
         rest.append(spec)
