@@ -203,7 +203,7 @@ def _sample_teacher(data: Data, spec: TaskSpec, workspace: Workspace, say: Say) 
         corpus = sample.corpus(data.task, SAMPLE_TRAINING.seed)
         say(f"teacher: training the sample's from scratch on {len(corpus)} clean sentences, once (about a minute)")
         tokenizer = word_tokenizer(sample.vocabulary())
-        model = scratch_classifier(tokenizer, Head(spec.labels), seed=SAMPLE_TRAINING.seed)
+        model = scratch_classifier(tokenizer, Head(spec.labels), dropout=0.0, seed=SAMPLE_TRAINING.seed)
 
         def one(split: Split) -> Encoded:
             length, real = SAMPLE_TRAINING.max_length, data.task.regression

@@ -55,6 +55,7 @@ def scratch_classifier(
     heads: int = 4,
     intermediate: int = 512,
     max_length: int = 128,
+    dropout: float = 0.1,
     seed: int,
 ) -> BertForSequenceClassification:
     """A BERT of these sizes with random weights that depend on `seed` alone: float32, on the CPU, in eval mode."""
@@ -68,6 +69,8 @@ def scratch_classifier(
         intermediate_size=intermediate,
         max_position_embeddings=max_length,
         pad_token_id=tokenizer.pad_token_id,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
     )
     set_labels(config, head)
     with seeded(seed):

@@ -16,7 +16,7 @@ from filelock import FileLock
 
 from tests.sweep.conftest import SPACE, Place
 
-NAN_SPACE = SPACE + "  temperature: {choice: [1.0e-38, 2.0]}\n"
+NAN_SPACE = SPACE + "  temperature: {choice: [1.0e-38, 2.0]}\nstart:\n  - {temperature: 1.0e-38}\n"
 STATES = """
 import json, sys, mlflow
 client = mlflow.MlflowClient(sys.argv[1])
