@@ -83,7 +83,7 @@ class LedgerScheduler(FIFOScheduler):
         report = {**result, "metrics": {}}
         stop = self.search.conductor.reported(label, report)
         spec = TrialSpec.model_validate(trial.config["spec"])
-        if spec.workers > 1:
+        if spec.workers > 1 and result["progress"] < 1.0:
             # A worker group must end itself: stopped from outside, it can leave its resources reserved for ever.
             send_verdict(Path(spec.folder), result["evaluation"], stop=stop)
             return TrialScheduler.CONTINUE

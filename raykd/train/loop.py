@@ -149,6 +149,8 @@ def distill(
                 reached = checkpoint.Position(step + 1, number, time.monotonic() - started)
                 checkpoint.save(folder, objective, optimizer, reached)
                 last_saved = time.monotonic()
+        else:
+            world.attend()
         sums, counted = {}, Counter()
         if not world.agree(go_on):
             return None

@@ -54,7 +54,6 @@ def _run_group(spec: TrialSpec) -> None:
     from ray.tune.integration.ray_train import TuneReportCallback
 
     scratch = Path(spec.folder) / "ray"
-    shutil.rmtree(scratch, ignore_errors=True)
     resources = {"CPU": float(spec.threads)} | ({"GPU": spec.gpus_per_worker} if spec.gpus_per_worker else {})
     trainer = TorchTrainer(
         _group_worker,
@@ -65,7 +64,10 @@ def _run_group(spec: TrialSpec) -> None:
         ),
         run_config=RunConfig(name=spec.label, storage_path=str(scratch), callbacks=[TuneReportCallback()]),  # type: ignore[list-item]
     )
-    trainer.fit()
+    try:
+        trainer.fit()
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _group_worker(config: dict[str, Any]) -> None:
@@ -79,7 +81,7 @@ def _group_worker(config: dict[str, Any]) -> None:
         ray.train.report({key: value for key, value in asdict(report).items() if key != "metrics"})
         return report.progress == 1.0 or _verdict(folder, report.evaluation)
 
-    run_trial(spec, to_train, world=joined())
+    run_trial(spec, to_train, world=joined(attend=lambda: ray.train.report({})))
 
 
 def send_verdict(folder: Path, evaluation: int, *, stop: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,10 +16,14 @@ from torch.nn.parallel import DistributedDataParallel
 
 @dataclass(frozen=True)
 class World:
-    """This worker's rank among `size`."""
+    """This worker's rank among `size`.
+
+    attend: what the others do while the main worker reports; Ray Train's report waits for every worker's.
+    """
 
     rank: int = 0
     size: int = 1
+    attend: Callable[[], object] = lambda: None
 
     @property
     def main(self) -> bool:
@@ -56,8 +61,8 @@ class World:
         return bool(sent.item())
 
 
-def joined() -> World:
+def joined(attend: Callable[[], object] = lambda: None) -> World:
     """The process group this process belongs to, or a world of one."""
     if dist.is_available() and dist.is_initialized():
-        return World(dist.get_rank(), dist.get_world_size())
+        return World(dist.get_rank(), dist.get_world_size(), attend)
     return World()
