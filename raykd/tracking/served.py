@@ -36,7 +36,7 @@ class Student(PythonModel):
 
         table = model_input if isinstance(model_input, pd.DataFrame) else pd.DataFrame(list(model_input))
         columns = [table[name].astype(str).tolist() for name in table.columns[:2]]
-        answers: list[dict[str, object]] = []
+        answers = []
         for start in range(0, len(table), 64):
             texts = [column[start : start + 64] for column in columns]
             batch = self.tokenizer(

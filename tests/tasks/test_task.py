@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from raykd.errors import UserError
@@ -20,7 +21,7 @@ def test_all_nine_are_there_and_agree_with_themselves() -> None:
         assert len(task.texts) == len(task.file_texts)
         assert task.regression is (name == "stsb")
         logits = [[0.0] * task.outputs] * 2
-        assert set(score(task, logits, [0, 1])) == set(task.metrics)
+        assert set(score(task, np.array(logits), [0, 1])) == set(task.metrics)
 
 
 def test_official_label_order() -> None:
