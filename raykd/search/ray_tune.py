@@ -130,6 +130,7 @@ def worker_environment(threads: int) -> dict[str, str]:
 def run(conductor: Conductor, spec: SweepSpec, folder: Path, *, time_budget: float | None) -> None:
     """Run the sweep until its trials are done or `time_budget` (seconds) is over."""
     logging.getLogger("ray").setLevel(logging.ERROR)
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a failed trial gets its line and its traceback.txt
     search = LedgerSearch(conductor)
     per_trial = {"cpu": float(spec.threads), "gpu": spec.gpus_per_worker} if spec.workers == 1 else {"cpu": 0.01}
     tuner = tune.Tuner(
