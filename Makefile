@@ -16,7 +16,7 @@ $(STAMP): pyproject.toml constraints.txt
 
 # The main job on the built-in sample: no network beyond the package index.
 demo: $(STAMP)
-	$(BIN)/raykd tune --task sst2 --data sample --trials 12
+	$(BIN)/raykd tune --task rte --data sample --trials 12
 
 test: check
 	$(BIN)/python -m pytest -q

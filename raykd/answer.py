@@ -17,10 +17,10 @@ from raykd.models.classifier import Head, load_classifier
 from raykd.models.save import CARD
 from raykd.models.source import check_folder
 from raykd.models.tokenizer import load_tokenizer
-from raykd.prepare import task_spec
 from raykd.tasks.data import Split
 from raykd.tasks.encode import encode
 from raykd.tasks.source import Source
+from raykd.teachers import task_spec
 from raykd.train.config import TaskSpec
 from raykd.train.evaluate import evaluate as score_splits
 from raykd.train.evaluate import predict as logits_of

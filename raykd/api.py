@@ -14,9 +14,10 @@ from rich.console import Console
 from raykd.errors import from_pydantic
 from raykd.methods import find as find_method
 from raykd.models.student import parse_student
-from raykd.prepare import prepare, teach_teacher, training_of
+from raykd.prepare import prepare, training_of
 from raykd.tasks.data import together
 from raykd.tasks.source import Source
+from raykd.teachers import teach_teacher
 from raykd.train.config import Training, TrialSpec
 from raykd.train.loop import Report
 from raykd.workspace import here

@@ -65,7 +65,7 @@ def tune(
         lambda: training_of({"seed": seed, "max_length": 64 if sample else None, **pinned}),
         lambda: student and parse_student(student),
         lambda: _hardware(concurrency, workers_per_trial, gpus_per_worker),
-        lambda: _new_folder(workspace, name, f"{task}-{method or space or 'kd'}"),
+        lambda: _new_folder(workspace, name, f"{task}-{method or space or ('sample' if sample else 'kd')}"),
         lambda: _check_numbers(trials, time_budget, sampler),
         lambda: source.load(task, seed),
     ]

@@ -178,7 +178,7 @@ def test_killed_and_resumed(place: Place) -> None:
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    process.communicate()
     before = {trial.number: (trial.state.name, trial.params) for trial in study(place, name).trials}
     assert "RUNNING" in {state for state, _ in before.values()}
 
