@@ -173,6 +173,10 @@ class Tracker:
             self._client.log_artifact(self._runs[""], str(file))
 
     def _end_parent(self, status: str) -> None:
+        for label, run in self._runs.items():
+            if label and label not in self._ended:  # interrupted; a resume sets it to running again
+                self._client.set_tag(run, "raykd.state", "interrupted")
+                self._client.set_terminated(run, "KILLED")
         if "" in self._runs:
             self._client.set_terminated(self._runs[""], status)
 

@@ -86,6 +86,16 @@ def test_parent_and_trial_once_each_after_a_restore(database: str, tmp_path: Pat
     assert sorted((metric.step, metric.value) for metric in history) == [(12, 0.1), (25, 0.2), (38, 0.3), (50, 0.4)]
 
 
+def test_an_interrupted_trial_does_not_stay_running(database: str, tmp_path: Path) -> None:
+    spec = spec_of(database, "interrupted")
+    write_reports(tmp_path / "trials" / "t0000", 1)
+    for state, status in ((TrialState.RUNNING, "KILLED"), (TrialState.COMPLETE, "FINISHED")):
+        tracker = Tracker(spec, tmp_path, tmp_path / "artifacts")
+        tracker.sync(entry(state))
+        tracker.close("KILLED")
+        assert runs(database, spec)[1].info.status == status
+
+
 @pytest.mark.parametrize(
     ("state", "status"), [(TrialState.PRUNED, "KILLED"), (TrialState.FAIL, "FAILED"), (TrialState.COMPLETE, "FINISHED")]
 )
