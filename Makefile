@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check golden bench install clean
+.PHONY: demo test test-fast check golden bench install clean
 
 install: $(STAMP)
 
@@ -20,6 +20,10 @@ demo: $(STAMP)
 
 test: check
 	$(BIN)/python -m pytest -q
+
+# Without the sweeps on Ray: about a minute.
+test-fast: $(STAMP)
+	$(BIN)/python -m pytest -q -m "not slow"
 
 # Lint, format and types.
 check: $(STAMP)

@@ -16,6 +16,8 @@ from filelock import FileLock
 
 from tests.sweep.conftest import SPACE, Place
 
+pytestmark = pytest.mark.slow
+
 NAN_SPACE = SPACE + "  temperature: {choice: [1.0e-38, 2.0]}\nstart:\n  - {temperature: 1.0e-38}\n"
 STATES = """
 import json, sys, mlflow
