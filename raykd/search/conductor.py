@@ -9,9 +9,10 @@ from typing import Any, Protocol
 from optuna.trial import TrialState
 
 from raykd.search.ledger import BASELINE, Entry, Ledger
-from raykd.tracking.tracker import Tracker, read_reports
+from raykd.tracking.tracker import Tracker
 from raykd.train.checkpoint import PREFIX
 from raykd.train.config import TrialSpec
+from raykd.train.reports import read_reports
 from raykd.train.trial import STUDENT
 
 

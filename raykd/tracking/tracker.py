@@ -8,7 +8,6 @@ no trial ever waits for MLflow.
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from raykd.methods import METHODS
 from raykd.tracking.versions import provenance
+from raykd.train.reports import read_reports
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -179,16 +179,3 @@ class Tracker:
                 self._client.set_terminated(run, "KILLED")
         if "" in self._runs:
             self._client.set_terminated(self._runs[""], status)
-
-
-def read_reports(folder: Path) -> list[dict[str, Any]]:
-    """The reports a trial wrote, each evaluation once, in order; a line cut short by a crash is left out."""
-    file = folder / "reports.jsonl"
-    reports: dict[int, dict[str, Any]] = {}
-    for line in file.read_text().splitlines() if file.is_file() else []:
-        try:
-            report = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        reports[report["evaluation"]] = report
-    return [reports[number] for number in sorted(reports)]

@@ -7,9 +7,7 @@ tokenised splits, the student's starting weights.
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -26,9 +24,9 @@ from raykd.models.tokenizer import load_tokenizer
 from raykd.tasks.encode import Encoded
 from raykd.train.config import TrialSpec
 from raykd.train.loop import CHECKPOINT_EVERY, Report, distill
+from raykd.train.reports import write_report
 from raykd.train.world import World
 
-REPORTS = "reports.jsonl"  # every report of the trial, one a line
 STUDENT = "student"  # the trained student, a plain save_pretrained folder
 
 
@@ -54,8 +52,7 @@ def run_trial(
     recipe = make_recipe(method, spec, student)
 
     def keep(done: Report) -> bool:
-        with (folder / REPORTS).open("a") as lines:
-            lines.write(json.dumps(asdict(done)) + "\n")
+        write_report(folder, done)
         return report(done)
 
     last = distill(

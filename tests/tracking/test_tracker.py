@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 
 from raykd.search.ledger import Entry
 from raykd.search.spec import SweepSpec
-from raykd.tracking.tracker import Tracker, read_reports
+from raykd.tracking.tracker import Tracker
 from raykd.train.config import TaskSpec, Training
 
 # MLflow 3.17 and what it is made of use calls that their own dependencies have deprecated.
@@ -119,10 +119,3 @@ def test_a_store_that_cannot_be_reached_sinks_nothing(tmp_path: Path, caplog: py
     tracker.close("FINISHED")
     assert "MLflow did not take" in caplog.text
     assert tracker.parent is None
-
-
-def test_a_line_cut_short_by_a_crash_is_left_out(tmp_path: Path) -> None:
-    write_reports(tmp_path, 2)
-    with (tmp_path / "reports.jsonl").open("a") as file:
-        file.write('{"evaluation": 3, "prog')
-    assert [report["evaluation"] for report in read_reports(tmp_path)] == [1, 2]
