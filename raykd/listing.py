@@ -49,7 +49,7 @@ def tasks(name: str | None, console: Console) -> None:
 def methods(name: str | None, console: Console) -> None:
     """Every method in a line, or one with its hyperparameters and what it needs."""
     from raykd.methods import METHODS, find
-    from raykd.methods.recipe import Pair
+    from raykd.methods.method import Pair
     from raykd.models.shape import Shape
     from raykd.search.space import load, shipped
 

@@ -2,38 +2,131 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Iterator, Set
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from raykd.methods.recipe import LOGITS, Need, Seen
+from raykd.methods.seen import LOGITS, Need, Seen
+from raykd.models.inside import bare, layers, projections
 from raykd.models.outputs import forward
 
 if TYPE_CHECKING:
     from raykd.tasks.encode import Batch
 
+NOWHERE = -1e4  # the logit of a padded position as an answer's start or end: no weight, and finite in float16
+OF_ATTENTION = frozenset({"query", "key", "value", "scores", "attention"})
 
-def observe(model: nn.Module, batch: Batch, needs: Set[Need]) -> Seen:
+
+def observe(
+    model: nn.Module,
+    batch: Batch,
+    needs: Set[Need],
+    *,
+    inputs_embeds: Tensor | None = None,
+    nudge: Tensor | None = None,
+) -> Seen:
     """Run `model` on `batch` and keep exactly the answers in `needs`.
 
-    Hidden states are requested of the model only where a need names a layer; without any need it is not run at all.
+    Without any need it is not run at all. inputs_embeds [B, L, D_embedding] takes the place of the token ids; nudge
+    [B, L, D] is added to the embedding output. Queries, keys and values are taken from the projections by hooks, and
+    scores are computed from them, so attention may be SDPA and costs nothing where nobody asks.
     """
     if not needs:
         return Seen({})
-    layers = sorted(need.layer for need in needs if need.kind == "hidden")
-    outputs = forward(
-        model,
-        input_ids=batch.input_ids,
-        attention_mask=batch.attention_mask,
-        token_type_ids=batch.token_type_ids,
-        hidden_states=bool(layers),
-    )
-    answers = {Need("hidden", layer): (outputs.hidden_states or ())[layer] for layer in layers}
+    asked = sorted(need for need in needs if need.kind in ("hidden", "cls"))
+    with ExitStack() as hooks:
+        projected = hooks.enter_context(_projected(model, needs))
+        if nudge is not None:
+            hooks.enter_context(_nudged(model, nudge))
+        outputs = forward(
+            model,
+            input_ids=batch.input_ids if inputs_embeds is None else None,
+            inputs_embeds=inputs_embeds,
+            attention_mask=batch.attention_mask,
+            token_type_ids=batch.token_type_ids,
+            hidden_states=bool(asked),
+        )
+    answers: dict[Need, Tensor] = {}
+    for need in asked:
+        states = (outputs.hidden_states or ())[need.layer]
+        answers[need] = states if need.kind == "hidden" else states[:, 0]
+    for need in needs:
+        if need.kind in OF_ATTENTION:
+            answers[need] = _of_attention(need, projected, batch.attention_mask, _heads(model))
     if LOGITS in needs:
-        answers[LOGITS] = outputs.logits
+        answers[LOGITS] = _logits(outputs.logits, batch.attention_mask)
     return Seen(answers)
+
+
+def _logits(logits: Tensor, attention_mask: Tensor) -> Tensor:
+    """As they are; those of spans [B, L, 2] become [2 B, L], two classifications over the real positions."""
+    if logits.ndim == 2:
+        return logits
+    starts_then_ends = logits.permute(2, 0, 1).reshape(-1, logits.shape[1])
+    return starts_then_ends.masked_fill(attention_mask.repeat(2, 1) == 0, NOWHERE)
+
+
+def _heads(model: nn.Module) -> int:
+    return int(bare(model).config.num_attention_heads)
+
+
+def _of_attention(need: Need, projected: dict[Need, Tensor], attention_mask: Tensor, heads: int) -> Tensor:
+    if need.kind in ("query", "key", "value"):
+        return projected[need]
+    query, key = (
+        projected[Need(kind, need.layer)].unflatten(-1, (heads, -1)).transpose(1, 2) for kind in ("query", "key")
+    )
+    scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
+    if need.kind == "scores":
+        return scores
+    padded = attention_mask[:, None, None, :] == 0
+    return scores.float().masked_fill(padded, torch.finfo(torch.float32).min).softmax(-1)
+
+
+@contextmanager
+def _projected(model: nn.Module, needs: Set[Need]) -> Iterator[dict[Need, Tensor]]:
+    """Within it, a forward pass leaves in the dict each layer's projections that `needs` are made of."""
+    wanted = {need for need in needs if need.kind in ("query", "key", "value")}
+    wanted |= {
+        Need(kind, need.layer)
+        for need in needs
+        if need.kind in ("scores", "attention")
+        for kind in ("query", "key")
+    }  # fmt: skip
+    found: dict[Need, Tensor] = {}
+
+    def keep(need: Need, module: nn.Module, given: Any, answer: Tensor) -> None:
+        found[need] = answer
+
+    places = projections(model) if wanted else []
+    roles = {need: vars(places[need.layer - 1])[need.kind] for need in wanted}
+    handles = [module.register_forward_hook(partial(keep, need)) for need, module in roles.items()]
+    try:
+        yield found
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def _nudged(model: nn.Module, nudge: Tensor) -> Iterator[None]:
+    """Within it, `nudge` is added to what enters the first layer."""
+
+    def add(module: nn.Module, positional: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        if positional:
+            return (positional[0] + nudge, *positional[1:]), named
+        return positional, named | {"hidden_states": named["hidden_states"] + nudge}
+
+    handle = layers(model)[0].register_forward_pre_hook(add, with_kwargs=True)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 class LiveTeacher:

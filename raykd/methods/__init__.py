@@ -2,7 +2,7 @@
 
 from raykd.errors import UserError, unknown
 from raykd.methods import ckd, kd, none
-from raykd.methods.recipe import Method
+from raykd.methods.method import Method
 
 METHODS: dict[str, Method] = {method.name: method for method in (none.METHOD, kd.METHOD, ckd.METHOD)}
 

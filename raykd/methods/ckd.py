@@ -33,7 +33,9 @@ from raykd.losses import (
     word_pair_distance,
     word_pair_kl,
 )
-from raykd.methods.recipe import LOGITS, Method, Pair, Parameters, Recipe, Stage, Step, Term, hidden
+from raykd.methods.method import Method, Pair, Parameters
+from raykd.methods.recipe import Recipe, Stage, Step, Term
+from raykd.methods.seen import LOGITS, hidden
 from raykd.methods.terms import hard_term, soft_term
 
 DISTANCE: dict[str, Any] = {"normalise": True, "penalty": "l2", "squared": False}

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from raykd.methods.recipe import Method, Pair, Parameters, Recipe, Stage
+from raykd.methods.method import Method, Pair, Parameters
+from raykd.methods.recipe import Recipe, Stage
 from raykd.methods.terms import hard_term, soft_term
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from raykd.methods.recipe import Method, Pair, Parameters, Recipe, Stage
+from raykd.methods.method import Method, Pair, Parameters
+from raykd.methods.recipe import Recipe, Stage
 from raykd.methods.terms import hard_term
 
 

@@ -1,4 +1,4 @@
-"""The seam between a paper and the training loop: terms, needs, stages, extras.
+"""The seam between a paper and the training loop: terms, stages, extras, and what else a run may need.
 
 A *term* is a pure loss with a weight and a statement of what it must see of either network. A *stage* is a sum of
 terms over a part of the run. A *recipe* is the stages in order, with the modules that train beside the student.
@@ -8,78 +8,99 @@ what a sweep must ask of the teacher is the union of the needs of its terms, nev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
-import torch
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from raykd.models.shape import Shape
+from raykd.methods.seen import Need, Seen
+
+if TYPE_CHECKING:
+    from raykd.methods.method import Pair
+    from raykd.tasks.encode import Batch, Encoded
 
 
-@dataclass(frozen=True, order=True)
-class Need:
-    """One thing a term must see of a network: its logits, or the hidden states of one layer (0 = embedding output)."""
+class Observe(Protocol):
+    """A forward pass of a network, answered in terms of needs (raykd.knowledge.observe)."""
 
-    kind: Literal["logits", "hidden"]
-    layer: int = -1
-
-
-LOGITS = Need("logits")
-
-
-def hidden(layers: tuple[int, ...]) -> frozenset[Need]:
-    """The need for the hidden states of `layers`; index 0 is the embedding output."""
-    return frozenset(Need("hidden", layer) for layer in layers)
-
-
-class Seen:
-    """What one network answered on one batch: exactly the declared needs, nothing else."""
-
-    def __init__(self, answers: Mapping[Need, Tensor]) -> None:
-        self.answers = answers
-        self._stacks: dict[tuple[int, ...], Tensor] = {}
-
-    @property
-    def logits(self) -> Tensor:
-        """[B, C]; [B, 1] for a regression."""
-        return self.answers[LOGITS]
-
-    def hidden(self, layers: tuple[int, ...]) -> Tensor:
-        """[K, B, L, D]: the hidden states of `layers`, stacked in that order, once a step for all terms."""
-        if layers not in self._stacks:
-            self._stacks[layers] = torch.stack([self.answers[Need("hidden", layer)] for layer in layers])
-        return self._stacks[layers]
+    def __call__(
+        self, model: nn.Module, batch: Batch, needs: Set[Need], *, inputs_embeds: Tensor | None = None
+    ) -> Seen: ...
 
 
 @dataclass(frozen=True)
-class Networks:
-    """The networks themselves, for recipes that need more than answers on the batch (a live teacher)."""
+class Vocabulary:
+    """Token ids that a recipe may have to know."""
+
+    size: int
+    pad: int
+    mask: int | None
+    special: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a recipe's extras, facts and opponent are made from, once, before the first step.
+
+    rows, length: of the training split, its number of rows and the tokens of its longest. origin: the folder of the
+    encoder the student was cut from. corpus: texts of the user's beside the task's, if any. survey yields the
+    teacher's answers on a split ("train" or "corpus"), batch by batch in the order of its rows, without gradients.
+    """
+
+    pair: Pair
+    rows: int
+    length: int
+    vocabulary: Vocabulary
+    origin: Path
+    corpus: Encoded | None
+    survey: Callable[[str, Set[Need]], Iterator[tuple[Batch, Seen]]]
+
+
+@dataclass(frozen=True)
+class Live:
+    """The networks themselves, for recipes that ask about more than the batch (Recipe.live)."""
 
     student: nn.Module
     teacher: nn.Module
+    opponent: nn.Module | None
+    corpus: Encoded | None
+    vocabulary: Vocabulary
+    observe: Observe
 
 
 @dataclass(frozen=True)
 class Step:
     """All a term may look at in one optimiser step.
 
-    attention_mask and input_ids are [B, L], labels [B] (class indices, or real numbers), rows [B] the row numbers in
-    the training split, progress in (0, 1] the part of the run that this step completes. networks is there only where
-    the recipe asked for a live teacher.
+    progress in (0, 1] is the part of the run that this step completes; facts are the recipe's, worked out before the
+    run; live is there only where the recipe asked for it.
     """
 
     student: Seen
     teacher: Seen
-    input_ids: Tensor
-    attention_mask: Tensor
-    labels: Tensor
-    rows: Tensor
+    batch: Batch
     progress: float
     extras: nn.ModuleDict
-    networks: Networks | None = None
+    facts: Mapping[str, Tensor]
+    live: Live | None = None
+
+    @property
+    def attention_mask(self) -> Tensor:
+        """[B, L], 1 = token, 0 = padding."""
+        return self.batch.attention_mask
+
+    @property
+    def labels(self) -> Tensor:
+        """[B] class indices (-100: no label) or real numbers (NaN: no label); [2 B] positions for spans, as logits."""
+        labels = self.batch.labels
+        return labels.T.reshape(-1) if labels.ndim == 2 else labels
+
+    @property
+    def rows(self) -> Tensor:
+        """[B] row numbers in the training split."""
+        return self.batch.rows
 
 
 @dataclass(frozen=True)
@@ -93,18 +114,26 @@ class Term:
     teacher: frozenset[Need] = frozenset()
 
 
+# (embedding output [B, L, D], gradient of the total at it, attention_mask) -> the embedding output of the second pass.
+Perturb = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
 @dataclass(frozen=True)
 class Stage:
     """A sum of terms that trains until the fraction `until` of the run.
 
-    scored says whether the task metric means anything at its end: a stage that trains no classifier is no rung at
-    which a trial may be stopped.
+    scored: whether the task metric means anything at its end; a stage that trains no classifier is no rung at which a
+    trial may be stopped. anew: optimiser and learning rate schedule start again. from_best: the student goes back to
+    its best evaluation of the stage before. perturb: the update is that of a second pass at moved embeddings.
     """
 
     terms: tuple[Term, ...]
     until: float = 1.0
     name: str = "main"
     scored: bool = True
+    anew: bool = False
+    from_best: bool = False
+    perturb: Perturb | None = None
 
     @property
     def active(self) -> tuple[Term, ...]:
@@ -115,14 +144,46 @@ class Stage:
         """The union of what the stage's terms ask of the teacher."""
         return frozenset(need for term in self.active for need in term.teacher)
 
+    def student_needs(self) -> frozenset[Need]:
+        """The union of what the stage's terms ask of the student."""
+        return frozenset(need for term in self.active for need in term.student)
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Something worked out from the whole training split before the run. key: all it depends on beside teacher and
+    split; facts of one key are shared between trials."""
+
+    key: str
+    make: Callable[[Scene], Mapping[str, Tensor]]
+
+
+@dataclass(frozen=True)
+class Opponent:
+    """A network that trains against the student with an optimiser of its own (AdamW), minimising `loss`.
+
+    It trains on the first `turns` batches of every `cycle`; the student trains on all of them.
+    """
+
+    make: Callable[[Scene], nn.Module]
+    loss: Callable[[Step], Tensor]
+    learning_rate: float
+    turns: int = 10
+    cycle: int = 100
+
 
 @dataclass(frozen=True)
 class Recipe:
-    """Stages in order (the last one ends at 1.0), trainable extras by name, and whether the teacher must be live."""
+    """Stages in order (the last one ends at 1.0), trainable extras by name, and what else the run needs.
+
+    live: the terms ask the networks about more than the batch.
+    """
 
     stages: tuple[Stage, ...]
-    extras: Mapping[str, Callable[[], nn.Module]] = field(default_factory=dict)
-    live_teacher: bool = False
+    extras: Mapping[str, Callable[[Scene], nn.Module]] = field(default_factory=dict)
+    facts: tuple[Fact, ...] = ()
+    opponent: Opponent | None = None
+    live: bool = False
 
     def stage_at(self, progress: float) -> Stage:
         """The stage that the step completing `progress` of the run belongs to."""
@@ -131,33 +192,3 @@ class Recipe:
     def teacher_needs(self) -> frozenset[Need]:
         """The union of what all terms of all stages ask of the teacher."""
         return frozenset(need for stage in self.stages for need in stage.teacher_needs())
-
-
-class Parameters(BaseModel):
-    """Base of every method's hyperparameters: unknown keys are refused, values are checked, finite and frozen."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-@dataclass(frozen=True)
-class Pair:
-    """What a recipe may know of the two networks and the task before either is loaded."""
-
-    teacher: Shape
-    student: Shape
-    regression: bool
-
-
-@dataclass(frozen=True)
-class Method:
-    """A published objective: its hyperparameters with the paper's defaults, and the recipe they make.
-
-    recipe raises UserError where the pair cannot serve it, naming the valid range.
-    """
-
-    name: str
-    title: str
-    paper: str
-    parameters: type[Parameters]
-    recipe: Callable[[Any, Pair], Recipe]
-    needs_teacher: bool = True

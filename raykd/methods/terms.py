@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from raykd.losses import hard_cross_entropy, kl_divergence, logits_mse, regression_mse
-from raykd.methods.recipe import LOGITS, Step, Term
+from raykd.methods.recipe import Step, Term
+from raykd.methods.seen import LOGITS
 
 
 def hard_term(weight: float, *, regression: bool) -> Term:

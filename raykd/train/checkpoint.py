@@ -11,6 +11,7 @@ import os
 import random
 import shutil
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,13 +34,13 @@ class Position:
     seconds: float
 
 
-def save(folder: Path, module: nn.Module, optimizer: Optimizer, position: Position) -> Path:
+def save(folder: Path, module: nn.Module, optimizers: Sequence[Optimizer], position: Position) -> Path:
     """Write ``folder/checkpoint-<step>`` and remove older ones once it stands."""
     final = folder / f"{PREFIX}{position.step:08d}"
     temporary = folder / f"tmp-{uuid.uuid4().hex}"
     temporary.mkdir(parents=True)
     try:
-        _write(temporary, module, optimizer, position)
+        _write(temporary, module, optimizers, position)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)  # a full disk is not helped by half a checkpoint
         raise
@@ -52,15 +53,16 @@ def save(folder: Path, module: nn.Module, optimizer: Optimizer, position: Positi
     return final
 
 
-def _write(temporary: Path, module: nn.Module, optimizer: Optimizer, position: Position) -> None:
+def _write(temporary: Path, module: nn.Module, optimizers: Sequence[Optimizer], position: Position) -> None:
     tensors = {f"module.{name}": _own(tensor) for name, tensor in module.state_dict().items()}
     scalars: dict[str, Any] = {}
-    for index, state in optimizer.state_dict()["state"].items():
-        for key, value in state.items():
-            if isinstance(value, Tensor):
-                tensors[f"optimizer.{index}.{key}"] = _own(value)
-            else:
-                scalars[f"{index}.{key}"] = value
+    for number, optimizer in enumerate(optimizers):
+        for index, state in optimizer.state_dict()["state"].items():
+            for key, value in state.items():
+                if isinstance(value, Tensor):
+                    tensors[f"optimizer.{number}.{index}.{key}"] = _own(value)
+                else:
+                    scalars[f"{number}.{index}.{key}"] = value
     tensors["rng.torch"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["rng.cuda"] = torch.cuda.get_rng_state()
@@ -93,24 +95,15 @@ def latest(folder: Path) -> Path | None:
     return max(folder.glob(f"{PREFIX}*"), default=None, key=lambda path: path.name)
 
 
-def load(checkpoint: Path, module: nn.Module, optimizer: Optimizer) -> Position:
+def load(checkpoint: Path, module: nn.Module, optimizers: Sequence[Optimizer]) -> Position:
     """Put a run back where `checkpoint` left it: weights, optimiser state and every random generator."""
     tensors = load_file(checkpoint / "state.safetensors")
     about = json.loads((checkpoint / "state.json").read_text())
     module.load_state_dict({k.removeprefix("module."): v for k, v in tensors.items() if k.startswith("module.")})
-    state: dict[int, dict[str, Any]] = {}
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    for name, tensor in tensors.items():
-        if name.startswith("optimizer."):
-            _, index, key = name.split(".", 2)
-            parameter = parameters[int(index)]
-            # The fused update walks through memory, so moments must lie in it as their parameter does.
-            fits = tensor.shape == parameter.shape
-            state.setdefault(int(index), {})[key] = torch.empty_like(parameter).copy_(tensor) if fits else tensor
-    for name, value in about["scalars"].items():
-        index, key = name.split(".", 1)
-        state.setdefault(int(index), {})[key] = value
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    for number, optimizer in enumerate(optimizers):
+        own = {k.split(".", 2)[2]: v for k, v in tensors.items() if k.startswith(f"optimizer.{number}.")}
+        plain = {k.split(".", 1)[1]: v for k, v in about["scalars"].items() if k.startswith(f"{number}.")}
+        _load_optimizer(optimizer, own, plain)
     torch.set_rng_state(tensors["rng.torch"])
     if "rng.cuda" in tensors and torch.cuda.is_available():
         torch.cuda.set_rng_state(tensors["rng.cuda"])
@@ -119,3 +112,19 @@ def load(checkpoint: Path, module: nn.Module, optimizer: Optimizer) -> Position:
     kind, keys, *rest = about["numpy"]
     np.random.set_state((kind, np.asarray(keys, dtype=np.uint32), *rest))  # noqa: NPY002
     return Position(about["step"], about["evaluation"], about["seconds"])
+
+
+def _load_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor], scalars: dict[str, Any]) -> None:
+    """Put back the state of each parameter, given by ``<index>.<key>``."""
+    state: dict[int, dict[str, Any]] = {}
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for name, tensor in tensors.items():
+        index, key = name.split(".", 1)
+        parameter = parameters[int(index)]
+        # The fused update walks through memory, so moments must lie in it as their parameter does.
+        fits = tensor.shape == parameter.shape
+        state.setdefault(int(index), {})[key] = torch.empty_like(parameter).copy_(tensor) if fits else tensor
+    for name, value in scalars.items():
+        index, key = name.split(".", 1)
+        state.setdefault(int(index), {})[key] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

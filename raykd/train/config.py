@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from raykd.models.classifier import Head
 
 
 class Training(BaseModel):
@@ -25,17 +27,34 @@ class Training(BaseModel):
 
 
 class TaskSpec(BaseModel):
-    """What training must know of a task. labels: class names in order, none for a real number; primary selects."""
+    """What training must know of a task. labels: class names in order, () for a number or a span; primary selects.
+
+    kind: by default what the labels say: classes, or a number where there are none.
+    """
 
     name: str
     labels: tuple[str, ...]
     metrics: tuple[str, ...]
     primary: str
+    kind: Literal["classes", "number", "span"] = "classes"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _kind_of_labels(cls, given: Any) -> Any:
+        """Cards written before there were spans name no kind."""
+        if isinstance(given, dict) and "kind" not in given:
+            return given | {"kind": "classes" if given.get("labels") else "number"}
+        return given
 
     @property
     def regression(self) -> bool:
-        """True when the label is a real number, not a class."""
-        return not self.labels
+        """True when the label is a real number."""
+        return self.kind == "number"
+
+    @property
+    def head(self) -> Head:
+        """What a model for this task must end in."""
+        return Head(self.labels, span=self.kind == "span")
 
 
 class TrialSpec(BaseModel):
@@ -49,6 +68,7 @@ class TrialSpec(BaseModel):
     teacher: str = Field(description="folder of the teacher")
     student: str = Field(description="student description, e.g. cut:3")
     origin: str = Field(description="folder of the model a student is cut from or built after")
+    corpus: str | None = Field(None, description="folder of the user's tokenised texts beside the task's")
     method: str
     parameters: dict[str, Any] = Field(default_factory=dict)
     training: Training = Training()

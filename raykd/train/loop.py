@@ -19,14 +19,18 @@ import torch
 from torch import nn
 
 from raykd.knowledge.observe import LiveTeacher
-from raykd.methods.recipe import Recipe, Seen
+from raykd.methods.recipe import Recipe
+from raykd.methods.seen import Seen
 from raykd.train import checkpoint
 from raykd.train.batches import micro_batches, plan_epoch, share
 from raykd.train.config import TaskSpec, Training
+from raykd.train.duel import Duel
 from raykd.train.evaluate import evaluate
 from raykd.train.finite import Watch
 from raykd.train.objective import Objective
 from raykd.train.optimise import make_optimizer, rate_at
+from raykd.train.scene import Around, facts_of, make_scene
+from raykd.train.stages import Best, begin_stage, plan_stages
 from raykd.train.world import World
 
 if TYPE_CHECKING:
@@ -67,6 +71,7 @@ def distill(
     report: Callable[[Report], bool],
     *,
     teacher: nn.Module | None = None,
+    around: Around | None = None,
     device: torch.device | None = None,
     world: World | None = None,
     checkpoint_every: float = CHECKPOINT_EVERY,
@@ -74,26 +79,33 @@ def distill(
     """Train `student` by `recipe` and return the last report, or None when `report` answered False (stop).
 
     Only the main worker reports, and gets one back. Resumes from the newest checkpoint under `folder` if there is one;
-    an evaluation may then be reported a second time, never not at all. The student is trained in place. Raises
-    NonFiniteLoss if the loss is no longer a number: at that very step on a CPU, within 50 steps elsewhere.
+    an evaluation may then be reported a second time, never not at all. The student is trained in place. around: what
+    a few recipes want beside the data. Raises NonFiniteLoss if the loss is no longer a number: at that very step on a
+    CPU, within 50 steps elsewhere.
     """
     device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     world = world or World()
     world.seed(training.seed, step=0)
     answers = LiveTeacher(teacher.to(device)) if teacher is not None else None
-    objective = Objective(student, recipe, teacher).to(device).train()
+    scene = make_scene(student, teacher, train, task, around or Around(), device)
+    objective = Objective(student, recipe, scene, facts_of(recipe, scene, around), teacher).to(device).train()
     optimizer = make_optimizer(objective, training)
+    opponent = Duel(recipe.opponent, objective, scene, device, training) if recipe.opponent else None
+    trained = nn.ModuleList([objective] + ([opponent.module] if opponent else []))
+    optimizers = [optimizer] + ([opponent.optimizer] if opponent else [])
     wrapped = world.wrap(objective)
 
     per_epoch = math.ceil(len(train) / training.batch_size)
     total = max(1, round(per_epoch * training.epochs))
+    spans = plan_stages(recipe, total)
     evaluate_after = {math.ceil(total * i / training.evaluations) for i in range(1, training.evaluations + 1)}
     evaluation_after = {step: number for number, step in enumerate(sorted(evaluate_after), start=1)}
     position = checkpoint.Position(0, 0, 0.0)
     if (saved := checkpoint.latest(folder)) is not None:
-        position = checkpoint.load(saved, objective, optimizer)
+        position = checkpoint.load(saved, trained, optimizers)
         if not world.main:  # the random state saved is the main worker's
             world.seed(training.seed, step=position.step)
+    best = Best(folder)
     started = time.monotonic() - position.seconds
     last_saved = time.monotonic()
     first_step = time.time()
@@ -109,11 +121,18 @@ def distill(
             plan_of, plan = epoch, plan_epoch(train.lengths, training.batch_size, seed=training.seed, epoch=epoch)
         rows = share(plan[step % per_epoch], world.rank, world.size)
         progress = (step + 1) / total
-        stage = recipe.stage_at(progress)
+        number = next(i for i, span in enumerate(spans) if step < span.end)
+        span, stage = spans[number], spans[number].stage
+        if step == span.start and number:
+            begin_stage(stage, spans[number - 1].stage, student, optimizer, best, world)
         for group in optimizer.param_groups:
-            group["lr"] = rate_at(step, total, training)
+            group["lr"] = rate_at(step - span.rate_start, span.rate_end - span.rate_start, training)
         measured: dict[str, torch.Tensor] = {}  # the loss and each term, over this step's rows
         pieces = micro_batches(rows, training.accumulation)
+        if opponent is not None and opponent.turn(step):
+            for piece in pieces:
+                opponent.learn(train.batch(piece).to(device), progress, len(piece) / len(rows), _autocast(device))
+            opponent.update(world)
         for part, piece in enumerate(pieces, start=1):
             batch = train.batch(piece).to(device)
             told = answers.answer(batch, stage.teacher_needs()) if answers else Seen({})
@@ -136,24 +155,27 @@ def distill(
             continue
         go_on = True
         if world.main:
-            number = evaluation_after[step + 1]
+            number_of = evaluation_after[step + 1]
             metrics = evaluate(student, task, dev, device=device)
             score = metrics[f"{next(iter(dev))}/{task.primary}"]
             metrics |= {f"train/{name}": float(value) / counted[name] for name, value in sums.items()}
-            metrics["train/learning_rate"] = rate_at(step, total, training)
+            metrics["train/learning_rate"] = optimizer.param_groups[0]["lr"]
+            if any(later.stage.from_best for later in spans[number + 1 : number + 2]):
+                best.offer(student, stage.name, score)
             seconds = time.monotonic() - started
-            last = Report(number, progress, step + 1, score, stage.scored, metrics, seconds, first_step, time.time())
+            last = Report(number_of, progress, step + 1, score, stage.scored, metrics, seconds, first_step, time.time())
             go_on = report(last)
             # Reported first and saved after: a crash in between repeats a report, the other order would lose it.
             if go_on and step + 1 < total and time.monotonic() - last_saved >= checkpoint_every:
-                reached = checkpoint.Position(step + 1, number, time.monotonic() - started)
-                checkpoint.save(folder, objective, optimizer, reached)
+                reached = checkpoint.Position(step + 1, number_of, time.monotonic() - started)
+                checkpoint.save(folder, trained, optimizers, reached)
                 last_saved = time.monotonic()
         else:
             world.attend()
         sums, counted = {}, Counter()
         if not world.agree(go_on):
             return None
+    best.forget()
     return last
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from raykd.methods.method import Pair, Parameters
 from raykd.methods.none import METHOD
-from raykd.methods.recipe import Pair, Parameters
 from raykd.models.save import save_student
 from raykd.models.shape import shape
 from raykd.tasks.encode import Encoded
@@ -41,7 +41,7 @@ def teach(
 ) -> dict[str, float]:
     """Fine-tune `model` on the labels and save it to `folder`; returns its dev metrics. `source` says what it was."""
     torch.set_num_threads(lesson.threads)
-    recipe = METHOD.recipe(Parameters(), Pair(shape(model), shape(model), regression=not lesson.task.labels))
+    recipe = METHOD.recipe(Parameters(), Pair(shape(model), shape(model), lesson.task.kind))
     scratch = folder.with_name(f".{folder.name}.run")
 
     def tell(done: Report) -> bool:

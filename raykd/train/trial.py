@@ -1,4 +1,4 @@
-"""From a trial's specification to its result: opens what it names, runs the loop, keeps the student.
+"""From a trial's specification to its result: opens what it names, runs the method's chain, keeps the student.
 
 A worker runs many trials one after the other, so what they share is loaded once a process: the teacher, the
 tokenised splits, the student's starting weights.
@@ -11,20 +11,24 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import nn
 from transformers import PreTrainedModel
 
 from raykd.methods import find
-from raykd.methods.recipe import Method, Pair, Parameters, Recipe
+from raykd.methods.method import Link, Pair
+from raykd.methods.recipe import Vocabulary
 from raykd.models.classifier import Head, load_classifier, load_config
+from raykd.models.planned import student_shape
 from raykd.models.save import save_student
 from raykd.models.shape import Shape
+from raykd.models.source import weight_files
 from raykd.models.student import make_student, parse_student, shape
 from raykd.models.tokenizer import load_tokenizer
 from raykd.tasks.encode import Encoded
 from raykd.train.config import TrialSpec
+from raykd.train.ensemble import ensemble_scores
 from raykd.train.loop import CHECKPOINT_EVERY, Report, distill
 from raykd.train.reports import write_report
+from raykd.train.scene import Around
 from raykd.train.world import World
 
 STUDENT = "student"  # the trained student, a plain save_pretrained folder
@@ -39,55 +43,110 @@ def run_trial(
 ) -> Report | None:
     """Run `spec` to its end or until `report` answers False; resumes what its folder holds.
 
-    Leaves ``student/`` (only of a run that ended) and ``reports.jsonl`` in the trial's folder.
+    Most methods are one run. A chain (assistants, generations) runs its earlier links whole and unreported, each kept
+    in a folder of its own; the last link is the trial's result. Leaves ``student/`` (only of a run that ended) and
+    ``reports.jsonl`` in the trial's folder.
     """
     world = world or World()
     torch.set_num_threads(spec.threads)
     folder = Path(spec.folder)
     folder.mkdir(parents=True, exist_ok=True)
-    head = Head(spec.task.labels)
     method = find(spec.method)
-    teacher = _teacher(spec.teacher, head) if method.needs_teacher else None
-    student = make_student(parse_student(spec.student), Path(spec.origin), head, seed=spec.training.seed)
-    recipe = make_recipe(method, spec, student)
+    links = method.links(method.parameters.model_validate(spec.parameters), pair_of(spec))
+    earlier: list[Path] = []
+    for number, link in enumerate(links[:-1], start=1):
+        place = folder / f"link-{number}"
+        if not (place / STUDENT).is_dir():
+            _run(link, spec, earlier, place, lambda done, model: True, world, checkpoint_every)
+        earlier.append(place / STUDENT)
 
-    def keep(done: Report) -> bool:
+    def keep(done: Report, student: PreTrainedModel) -> bool:
+        if method.ensemble and done.progress == 1.0:
+            dev = {name: _split(path) for name, path in spec.dev.items()}
+            before = [load_classifier(path, spec.task.head) for path in earlier]
+            done.metrics.update(ensemble_scores([*before, student], spec.task, dev))
         write_report(folder, done)
         return report(done)
 
+    return _run(links[-1], spec, earlier, folder, keep, world, checkpoint_every)
+
+
+def _run(
+    link: Link,
+    spec: TrialSpec,
+    earlier: list[Path],
+    folder: Path,
+    report: Callable[[Report, PreTrainedModel], bool],
+    world: World,
+    checkpoint_every: float,
+) -> Report | None:
+    """One run of a chain: its student is saved under `folder` by the main worker."""
+    folder.mkdir(parents=True, exist_ok=True)
+    head = spec.task.head
+    student = _learner(link, spec, head)
+    taught = earlier[-1] if link.taught_by == "previous" and earlier else Path(spec.teacher)
+    teacher = None
+    if link.taught_by != "nobody":
+        teacher = _teacher(str(taught), head) if taught == Path(spec.teacher) else load_classifier(taught, head)
+    pair = Pair(shape(teacher or student), shape(student), spec.task.kind, spec.corpus is not None)
+    settings = spec.training
+    training = settings.model_copy(update={"epochs": settings.epochs * link.epochs, "seed": settings.seed + link.seed})
     last = distill(
         student,
-        recipe,
+        link.recipe(pair),
         _split(spec.train),
         {name: _split(path) for name, path in spec.dev.items()},
         spec.task,
-        spec.training,
+        training,
         folder,
-        keep,
+        lambda done: report(done, student),
         teacher=teacher,
+        around=_around(spec, taught),
         world=world,
         checkpoint_every=checkpoint_every,
     )
     if last is not None and world.main:
-        about = {"spec": spec.model_dump(), "scores": last.metrics}
+        about = {"spec": spec.model_dump(), "link": link.name, "scores": last.metrics}
         save_student(student, load_tokenizer(Path(spec.teacher)), folder / STUDENT, card=about)
+    world.agree(True)  # nobody goes on before the student stands
     return last
 
 
-def make_recipe(method: Method, spec: TrialSpec, student: PreTrainedModel) -> Recipe:
-    """The method's recipe for this pair of networks, from checked parameters."""
-    parameters: Parameters = method.parameters.model_validate(spec.parameters)
-    pair = Pair(_teacher_shape(spec.teacher), shape(student), regression=spec.task.regression)
-    return method.recipe(parameters, pair)
+def pair_of(spec: TrialSpec) -> Pair:
+    """What the method's recipe is planned with, before anything is loaded."""
+    student = student_shape(parse_student(spec.student), Path(spec.origin))
+    return Pair(_shape(spec.teacher), student, spec.task.kind, spec.corpus is not None)
+
+
+def _learner(link: Link, spec: TrialSpec, head: Head) -> PreTrainedModel:
+    origin = Path(spec.origin)
+    described = {"student": spec.student, "teacher": f"cut:{_shape(spec.origin).layers}"}.get(
+        link.learner, link.learner
+    )
+    return make_student(parse_student(described), origin, head, seed=spec.training.seed + link.seed)
+
+
+def _around(spec: TrialSpec, teacher: Path) -> Around:
+    """What a few recipes want: the corpus, token ids, the encoder's folder, a place to keep facts."""
+    tokenizer = load_tokenizer(Path(spec.teacher))
+    vocabulary = Vocabulary(
+        size=len(tokenizer),
+        pad=int(tokenizer.pad_token_id or 0),
+        mask=tokenizer.mask_token_id,
+        special=tuple(tokenizer.all_special_ids),
+    )
+    weights = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in weight_files(teacher)]
+    corpus = None if spec.corpus is None else _split(spec.corpus)
+    return Around(vocabulary, Path(spec.origin), corpus, Path(spec.train), repr(weights))
 
 
 @functools.lru_cache(maxsize=2)
-def _teacher(folder: str, head: Head) -> nn.Module:
+def _teacher(folder: str, head: Head) -> PreTrainedModel:
     return load_classifier(Path(folder), head)
 
 
-@functools.lru_cache(maxsize=2)
-def _teacher_shape(folder: str) -> Shape:
+@functools.lru_cache(maxsize=4)
+def _shape(folder: str) -> Shape:
     return shape(load_config(Path(folder)))
 
 

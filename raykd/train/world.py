@@ -51,6 +51,19 @@ class World:
             return wrapped.no_sync()
         return contextlib.nullcontext()
 
+    def share(self, module: nn.Module) -> None:
+        """Give every worker the main worker's weights of `module`."""
+        if self.size > 1:
+            for tensor in module.state_dict().values():
+                dist.broadcast(tensor, src=0)
+
+    def average(self, gradients: list[torch.Tensor]) -> None:
+        """Average tensors over the workers, in place; for a module that DDP does not wrap."""
+        if self.size > 1:
+            for gradient in gradients:
+                dist.all_reduce(gradient)
+                gradient /= self.size
+
     def agree(self, flag: bool) -> bool:
         """The main worker's `flag`, on every worker."""
         if self.size == 1:

@@ -3,27 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from raykd.methods.recipe import LOGITS, Need, Networks, Pair, Recipe, Seen, Step, Term
-from raykd.models.classifier import Head
-from raykd.models.scratch import scratch_classifier, word_tokenizer
+from raykd.knowledge.observe import NOWHERE
+from raykd.methods.method import Answers, Pair
+from raykd.methods.recipe import Recipe, Scene, Step, Term, Vocabulary
+from raykd.methods.seen import LOGITS, Need, Seen
 from raykd.models.shape import Shape
+from raykd.tasks.encode import Batch
 
 BATCH, LENGTH, CLASSES, WORDS = 3, 7, 4, 20
+MASK = (torch.arange(LENGTH) < torch.tensor([[LENGTH], [4], [2]])).long()
 
 
 class Noting(Mapping[Need, Tensor]):
     """Every answer a network of this shape could give, and which of them were taken."""
 
-    def __init__(self, shape: Shape, outputs: int, seed: int) -> None:
+    def __init__(self, shape: Shape, answers: Answers, seed: int) -> None:
         generator = torch.Generator().manual_seed(seed)
-        states = torch.randn(shape.layers + 1, BATCH, LENGTH, shape.hidden, generator=generator)
-        self.answers = {Need("hidden", layer): state for layer, state in enumerate(states)}
-        self.answers[LOGITS] = torch.randn(BATCH, outputs, generator=generator)
+
+        def random(*sizes: int) -> Tensor:
+            return torch.randn(*sizes, generator=generator)
+
+        self.answers: dict[Need, Tensor] = {}
+        for layer in range(shape.layers + 1):
+            self.answers[Need("hidden", layer)] = random(BATCH, LENGTH, shape.hidden)
+            self.answers[Need("cls", layer)] = random(BATCH, shape.hidden)
+            if not layer:
+                continue
+            for kind in ("query", "key", "value"):
+                self.answers[Need(kind, layer)] = random(BATCH, LENGTH, shape.hidden)
+            maps = random(BATCH, shape.heads, LENGTH, LENGTH)
+            self.answers[Need("scores", layer)] = maps
+            padded = MASK[:, None, None, :] == 0
+            self.answers[Need("attention", layer)] = maps.masked_fill(padded, -1e9).softmax(-1)
+        sizes = {"classes": (BATCH, CLASSES), "number": (BATCH, 1), "span": (2 * BATCH, LENGTH)}[answers]
+        self.answers[LOGITS] = random(*sizes)
+        if answers == "span":
+            self.answers[LOGITS] = self.answers[LOGITS].masked_fill(MASK.repeat(2, 1) == 0, NOWHERE)
         for answer in self.answers.values():
             answer.requires_grad_()
         self.taken: set[Need] = set()
@@ -40,50 +61,52 @@ class Noting(Mapping[Need, Tensor]):
 
 
 @dataclass
-class Scene:
-    """A pair of networks, and one batch that both have answered."""
+class Stand:
+    """A pair of networks, and one batch that both have answered. length: of the longest row of the training split."""
 
     pair: Pair
     student: Noting = field(init=False)
     teacher: Noting = field(init=False)
 
     def __post_init__(self) -> None:
-        outputs = 1 if self.pair.regression else CLASSES
-        self.student, self.teacher = Noting(self.pair.student, outputs, 1), Noting(self.pair.teacher, outputs, 2)
+        self.student = Noting(self.pair.student, self.pair.answers, 1)
+        self.teacher = Noting(self.pair.teacher, self.pair.answers, 2)
 
-    def step(self, recipe: Recipe) -> Step:
+    def batch(self) -> Batch:
+        generator = torch.Generator().manual_seed(3)
+        ids = torch.randint(5, WORDS, (BATCH, LENGTH), generator=generator)
+        labels = {
+            "classes": torch.randint(CLASSES, (BATCH,), generator=generator),
+            "number": torch.randn(BATCH, generator=generator),
+            "span": torch.tensor([[1, 3], [2, 2], [0, 1]]),
+        }[self.pair.answers]
+        return Batch(ids, MASK, None, labels, torch.arange(BATCH))
+
+    def scene(self) -> Scene:
+        """What extras and facts are made from; the teacher's answers on two batches of the training split."""
+
+        def survey(name: str, needs: Set[Need]) -> Iterator[tuple[Batch, Seen]]:
+            for number in range(2):
+                batch = replace(self.batch(), rows=torch.arange(BATCH) + number * BATCH)
+                yield batch, Seen({need: self.teacher.answers[need].detach() for need in needs})
+
+        vocabulary = Vocabulary(WORDS, 0, 4, (0, 1, 2, 3, 4))
+        return Scene(self.pair, 2 * BATCH, LENGTH, vocabulary, Path(), None, survey)
+
+    def step(self, recipe: Recipe, progress: float = 0.5) -> Step:
         """A step in which nothing has been looked at."""
         self.student.taken.clear()
         self.teacher.taken.clear()
-        generator = torch.Generator().manual_seed(3)
-        mask = torch.arange(LENGTH) < torch.tensor([[LENGTH], [4], [2]])
-        classes = torch.randint(CLASSES, (BATCH,), generator=generator)
-        return Step(
-            student=Seen(self.student),
-            teacher=Seen(self.teacher),
-            input_ids=torch.randint(5, WORDS, (BATCH, LENGTH), generator=generator),
-            attention_mask=mask.long(),
-            labels=torch.randn(BATCH, generator=generator) if self.pair.regression else classes,
-            rows=torch.arange(BATCH),
-            progress=0.5,
-            extras=nn.ModuleDict({name: make() for name, make in recipe.extras.items()}),
-            networks=self.networks() if recipe.live_teacher else None,
-        )
-
-    def networks(self) -> Networks:
-        """Real ones, for recipes that want them."""
-        tokenizer = word_tokenizer([f"word{number}" for number in range(WORDS)])
-        head = Head(() if self.pair.regression else tuple(f"class{number}" for number in range(CLASSES)))
-        student, teacher = (
-            scratch_classifier(tokenizer, head, layers=of.layers, hidden=of.hidden, heads=of.heads, seed=1)
-            for of in (self.pair.student, self.pair.teacher)
-        )
-        return Networks(student, teacher.requires_grad_(False))
+        torch.manual_seed(5)
+        scene = self.scene()
+        extras = nn.ModuleDict({name: make(scene) for name, make in recipe.extras.items()})
+        facts = {name: fact for one in recipe.facts for name, fact in one.make(scene).items()}
+        return Step(Seen(self.student), Seen(self.teacher), self.batch(), progress, extras, facts)
 
 
-def pair(teacher: int, student: int, *, regression: bool = False) -> Pair:
-    """Networks of so many layers and different widths."""
-    return Pair(Shape(teacher, 24, 4, WORDS), Shape(student, 16, 4, WORDS), regression)
+def pair(teacher: int, student: int, *, answers: Answers = "classes", hidden: tuple[int, int] = (24, 16)) -> Pair:
+    """Networks of so many layers, of different widths unless told otherwise."""
+    return Pair(Shape(teacher, hidden[0], 4, WORDS), Shape(student, hidden[1], 4, WORDS), answers)
 
 
 def layers(needs: Set[Need]) -> tuple[int, ...]:

@@ -9,8 +9,9 @@ from torch import Tensor
 from raykd import losses
 from raykd.methods import ckd
 from raykd.methods.ckd import CKDParameters
-from raykd.methods.recipe import LOGITS, Recipe, Stage
-from tests.methods.steps import Scene, layers, pair
+from raykd.methods.recipe import Recipe, Stage
+from raykd.methods.seen import LOGITS
+from tests.methods.steps import Stand, layers, pair
 
 TEACHER, STUDENT = (0, 2, 4), (0, 1, 2)  # of 4 and 2 layers
 PAPER = {"alpha": 0.6, "temperature": 2.0, "lambda_ckd": 10.0, "lambda_relation": 0.5, "delta": 2}
@@ -42,15 +43,17 @@ def test_layers_are_aligned_by_gcd(
     assert recipe.teacher_needs() == {LOGITS} | relations[0].teacher
 
 
-def total(stage: Stage, scene: Scene, recipe: Recipe) -> float:
+def total(stage: Stage, scene: Stand, recipe: Recipe) -> float:
     step = scene.step(recipe)
     return sum(term.weight * term.loss(step).item() for term in stage.active)
 
 
-def seen(scene: Scene) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def seen(scene: Stand) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Matched states and logits of the student, and of the teacher, without noting."""
     student, teacher = (
-        torch.stack([states.answers[need] for need in sorted(states.answers) if need.layer in at])
+        torch.stack(
+            [states.answers[need] for need in sorted(states.answers) if need.kind == "hidden" and need.layer in at]
+        )
         for states, at in ((scene.student, STUDENT), (scene.teacher, TEACHER))
     )
     return student, teacher, scene.student.answers[LOGITS], scene.teacher.answers[LOGITS]
@@ -58,8 +61,8 @@ def seen(scene: Scene) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 @pytest.mark.parametrize("regression", [False, True])
 def test_the_sum_of_the_paper(regression: bool) -> None:
-    networks = pair(4, 2, regression=regression)
-    scene, recipe = Scene(networks), ckd.recipe(CKDParameters.model_validate(PAPER), networks)
+    networks = pair(4, 2, answers="number" if regression else "classes")
+    scene, recipe = Stand(networks), ckd.recipe(CKDParameters.model_validate(PAPER), networks)
     step = scene.step(recipe)
     student, teacher, answer, told = seen(scene)
     states = (student, teacher, step.attention_mask)
@@ -78,8 +81,8 @@ def test_the_sum_of_the_paper(regression: bool) -> None:
 
 @pytest.mark.parametrize("regression", [False, True])
 def test_the_sum_of_the_code(regression: bool) -> None:
-    networks = pair(4, 2, regression=regression)
-    scene = Scene(networks)
+    networks = pair(4, 2, answers="number" if regression else "classes")
+    scene = Stand(networks)
     recipe = ckd.recipe(CKDParameters.model_validate({"variant": "code", **CODE}), networks)
     step = scene.step(recipe)
     student, teacher, answer, told = seen(scene)
@@ -92,7 +95,7 @@ def test_the_sum_of_the_code(regression: bool) -> None:
 
 def test_alpha_has_no_part_in_the_code() -> None:
     networks = pair(4, 2)
-    scene = Scene(networks)
+    scene = Stand(networks)
     sums = []
     for alpha in (0.0, 1.0):
         recipe = ckd.recipe(CKDParameters(variant="code", alpha=alpha), networks)
@@ -116,12 +119,12 @@ def test_weights_of_zero_leave_terms_out(draw: dict[str, object], gone: set[str]
 
 def test_padding_does_not_count_in_the_paper() -> None:
     networks = pair(4, 2)
-    scene, recipe = Scene(networks), ckd.recipe(CKDParameters(), networks)
+    scene, recipe = Stand(networks), ckd.recipe(CKDParameters(), networks)
     before = total(recipe.stages[0], scene, recipe)
     padding = scene.step(recipe).attention_mask == 0
     with torch.no_grad():
         for states in (scene.student, scene.teacher):
             for need, answer in states.answers.items():
-                if need != LOGITS:
+                if need.kind == "hidden":
                     answer[padding] += 100.0
     assert total(recipe.stages[0], scene, recipe) == pytest.approx(before, rel=1e-5)

@@ -9,13 +9,14 @@ import torch
 
 from raykd.methods import kd, none
 from raykd.methods.kd import KDParameters
-from raykd.methods.recipe import LOGITS, Parameters
-from tests.methods.steps import Scene, pair, terms
+from raykd.methods.method import Parameters
+from raykd.methods.seen import LOGITS
+from tests.methods.steps import Stand, pair, terms
 
 
 def test_the_sum_by_hand() -> None:
     networks = pair(4, 2)
-    scene, recipe = Scene(networks), kd.recipe(KDParameters(alpha=0.25, temperature=3.0), networks)
+    scene, recipe = Stand(networks), kd.recipe(KDParameters(alpha=0.25, temperature=3.0), networks)
     step = scene.step(recipe)
     total = sum(term.weight * term.loss(step).item() for term in recipe.stages[0].active)
 
@@ -30,8 +31,8 @@ def test_the_sum_by_hand() -> None:
 
 
 def test_a_number_takes_squared_errors_without_temperature() -> None:
-    networks = pair(4, 2, regression=True)
-    scene = Scene(networks)
+    networks = pair(4, 2, answers="number")
+    scene = Stand(networks)
     for temperature in (1.0, 5.0):
         recipe = kd.recipe(KDParameters(alpha=0.25, temperature=temperature), networks)
         step = scene.step(recipe)
@@ -49,7 +50,7 @@ def test_what_does_not_weigh_is_not_there(alpha: float, active: list[str]) -> No
 
 def test_plain_fine_tuning_is_cross_entropy_alone() -> None:
     networks = pair(4, 2)
-    scene, recipe = Scene(networks), none.recipe(Parameters(), networks)
+    scene, recipe = Stand(networks), none.recipe(Parameters(), networks)
     step = scene.step(recipe)
     [term] = recipe.stages[0].active
     expected = torch.nn.functional.cross_entropy(scene.student.answers[LOGITS], step.labels)

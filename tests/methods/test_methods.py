@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 from raykd.errors import UserError
 from raykd.methods import METHODS, find
-from raykd.methods.recipe import Parameters, Recipe
-from tests.methods.steps import Scene, pair
+from raykd.methods.method import Parameters
+from raykd.methods.recipe import Recipe
+from tests.methods.steps import Stand, pair
 
 # Settings beside the defaults that give a method other terms.
 VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
@@ -23,9 +24,9 @@ each_draw = pytest.mark.parametrize(("name", "draw"), DRAWS, ids=[f"{name}-{draw
 each_task = pytest.mark.parametrize("regression", [False, True], ids=["classes", "number"])
 
 
-def recipe_of(name: str, draw: dict[str, Any], *, regression: bool) -> tuple[Scene, Recipe]:
-    method, networks = METHODS[name], pair(4, 2, regression=regression)
-    return Scene(networks), method.recipe(method.parameters.model_validate(draw), networks)
+def recipe_of(name: str, draw: dict[str, Any], *, regression: bool) -> tuple[Stand, Recipe]:
+    method, networks = METHODS[name], pair(4, 2, answers="number" if regression else "classes")
+    return Stand(networks), method.recipe(method.parameters.model_validate(draw), networks)
 
 
 @each_task
@@ -80,7 +81,7 @@ def test_stages_are_in_order_and_end_with_the_run(name: str, draw: dict[str, Any
 @pytest.mark.parametrize("name", METHODS)
 def test_whether_a_teacher_is_needed_is_what_the_terms_say(name: str) -> None:
     _, recipe = recipe_of(name, {}, regression=False)
-    assert METHODS[name].needs_teacher == bool(recipe.teacher_needs() or recipe.live_teacher)
+    assert METHODS[name].needs_teacher == bool(recipe.teacher_needs() or recipe.live)
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from raykd.methods import METHODS
-from raykd.methods.recipe import Pair, Recipe
+from raykd.methods.method import Pair
+from raykd.methods.recipe import Recipe
 from raykd.models.classifier import Head, load_classifier
 from raykd.models.quiet import quiet
 from raykd.models.save import save_student
@@ -24,6 +25,8 @@ from raykd.tasks.data import Split
 from raykd.tasks.encode import Encoded, encode
 from raykd.train.config import TaskSpec, Training
 from raykd.train.loop import Report, distill
+from raykd.train.objective import Objective
+from raykd.train.scene import Around, make_scene
 
 GOOD, BAD, PLAIN = ([f"{kind}{n}" for n in range(6)] for kind in ("good", "bad", "plain"))
 ROWS = {"train": 96, "dev": 64}
@@ -58,8 +61,16 @@ class Setting:
     def recipe(self, method: str, **parameters: Any) -> Recipe:
         """That of a method, for this teacher and student."""
         found = METHODS[method]
-        pair = Pair(shape(self.teacher()), shape(self.student()), regression=self.task.regression)
+        pair = Pair(shape(self.teacher()), shape(self.student()), self.task.kind)
         return found.recipe(found.parameters.model_validate(parameters), pair)
+
+    def objective(
+        self, recipe: Recipe, student: PreTrainedModel | None = None, teacher: nn.Module | None = None
+    ) -> Objective:
+        """What the loop trains."""
+        student, device = student or self.student(), torch.device("cpu")
+        scene = make_scene(student, teacher, self.split("train"), self.task, Around(), device)
+        return Objective(student, recipe, scene, {}, teacher).train()
 
     def run(
         self,

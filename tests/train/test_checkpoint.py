@@ -48,11 +48,11 @@ def draws() -> list[float]:
 def test_weights_optimiser_position_and_random_state_come_back(tmp_path: Path) -> None:
     module, optimizer = trained(3)
     draws()  # an odd number of normal draws: the second of a pair is part of the state
-    place = save(tmp_path, module, optimizer, Position(3, 1, 2.5))
+    place = save(tmp_path, module, [optimizer], Position(3, 1, 2.5))
     expected = draws()
     other, fresh = trained(0)
     assert not same(weights(module), weights(other))
-    assert load(place, other, fresh) == Position(3, 1, 2.5)
+    assert load(place, other, [fresh]) == Position(3, 1, 2.5)
     assert draws() == expected
     assert same(weights(module), weights(other))
     old, new = (dict(each.state_dict())["state"] for each in (optimizer, fresh))
@@ -63,15 +63,15 @@ def test_weights_optimiser_position_and_random_state_come_back(tmp_path: Path) -
 
 def test_a_parameter_that_was_never_trained_has_no_state(tmp_path: Path) -> None:
     module, optimizer = trained(0)
-    place = save(tmp_path, module, optimizer, Position(0, 0, 0.0))
-    load(place, module, optimizer)
+    place = save(tmp_path, module, [optimizer], Position(0, 0, 0.0))
+    load(place, module, [optimizer])
     assert optimizer.state_dict()["state"] == {}
 
 
 def test_the_newest_alone_is_kept(tmp_path: Path) -> None:
     module, optimizer = trained(1)
     for step in (9, 10, 100, 100):
-        save(tmp_path, module, optimizer, Position(step, 1, 0.0))
+        save(tmp_path, module, [optimizer], Position(step, 1, 0.0))
         assert latest(tmp_path) == tmp_path / f"checkpoint-{step:08d}"
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-00000100"]
 
@@ -83,18 +83,18 @@ def test_there_is_none_at_first(tmp_path: Path) -> None:
 
 def test_an_interrupted_write_is_swept_and_the_one_before_used(tmp_path: Path) -> None:
     module, optimizer = trained(1)
-    place = save(tmp_path, module, optimizer, Position(5, 1, 0.0))
+    place = save(tmp_path, module, [optimizer], Position(5, 1, 0.0))
     broken = tmp_path / "tmp-0123"
     broken.mkdir()
     (broken / "state.safetensors").write_bytes(b"half")
     assert latest(tmp_path) == place
     assert list(tmp_path.iterdir()) == [place]
-    assert load(place, module, optimizer).step == 5
+    assert load(place, module, [optimizer]).step == 5
 
 
 def test_a_full_disk_leaves_the_one_before_and_no_litter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module, optimizer = trained(1)
-    place = save(tmp_path, module, optimizer, Position(5, 1, 0.0))
+    place = save(tmp_path, module, [optimizer], Position(5, 1, 0.0))
 
     def full(tensors: dict[str, torch.Tensor], file: Path) -> None:
         file.write_bytes(b"half")
@@ -102,14 +102,14 @@ def test_a_full_disk_leaves_the_one_before_and_no_litter(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(checkpoint, "save_file", full)
     with pytest.raises(OSError, match="No space left"):
-        save(tmp_path, module, optimizer, Position(6, 2, 0.0))
+        save(tmp_path, module, [optimizer], Position(6, 2, 0.0))
     assert list(tmp_path.iterdir()) == [place]
-    assert load(place, module, optimizer).step == 5
+    assert load(place, module, [optimizer]).step == 5
 
 
 def test_nothing_in_it_is_a_pickle(tmp_path: Path) -> None:
     module, optimizer = trained(1)
-    place = save(tmp_path, module, optimizer, Position(1, 1, 0.0))
+    place = save(tmp_path, module, [optimizer], Position(1, 1, 0.0))
     assert sorted(path.name for path in place.rglob("*")) == ["state.json", "state.safetensors"]
     assert json.loads((place / "state.json").read_text())["step"] == 1
     names = load_file(place / "state.safetensors").keys()

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from raykd.knowledge.observe import LiveTeacher, observe
-from raykd.methods.recipe import LOGITS, Need, Networks, Recipe, Seen, Stage, Step, Term, hidden
+from raykd.methods.recipe import Live, Recipe, Scene, Stage, Step, Term
+from raykd.methods.seen import LOGITS, Need, Seen, hidden
 from raykd.methods.terms import hard_term
-from raykd.train.objective import Objective
 from tests.train.setting import TRAINING, Setting, same, weights
 from tests.train.toys import SEE_LOGITS, two_stages
 
@@ -102,7 +102,7 @@ def test_what_was_not_declared_cannot_be_seen(classes: Setting, tmp_path: Path) 
 
 def test_extras_train_with_the_student(classes: Setting) -> None:
     torch.manual_seed(0)
-    objective = Objective(classes.student(), two_stages(), None)
+    objective = classes.objective(two_stages())
     assert {"extras.project.weight", "extras.project.bias"} <= dict(objective.named_parameters()).keys()
     batch = classes.split("train").batch(range(8))
     told = LiveTeacher(classes.teacher()).answer(batch, two_stages().teacher_needs())
@@ -119,8 +119,8 @@ def test_extras_change_in_a_run_and_are_saved(classes: Setting, tmp_path: Path) 
     starts: list[dict[str, Tensor]] = []
     recipe = two_stages()
 
-    def make() -> torch.nn.Module:
-        made.append(recipe.extras["project"]())
+    def make(scene: Scene) -> torch.nn.Module:
+        made.append(recipe.extras["project"](scene))
         starts.append(weights(made[-1]))
         return made[-1]
 
@@ -131,24 +131,24 @@ def test_extras_change_in_a_run_and_are_saved(classes: Setting, tmp_path: Path) 
 
 @pytest.mark.parametrize("asked", [True, False])
 def test_a_live_teacher_is_there_frozen_where_asked_for(classes: Setting, tmp_path: Path, asked: bool) -> None:
-    given: list[Networks | None] = []
+    given: list[Live | None] = []
     modes: list[tuple[bool, bool]] = []
 
     def loss(step: Step) -> Tensor:
-        given.append(step.networks)
-        if step.networks is not None:
-            modes.append((step.networks.teacher.training, step.networks.student.training))
-            told = step.networks.teacher(input_ids=step.input_ids, attention_mask=step.attention_mask).logits
+        given.append(step.live)
+        if step.live is not None:
+            modes.append((step.live.teacher.training, step.live.student.training))
+            told = step.live.observe(step.live.teacher, step.batch, SEE_LOGITS).logits
             assert not told.requires_grad
         return step.student.logits.square().mean()
 
     teacher, student = classes.teacher(), classes.student()
     before = weights(teacher)
-    recipe = replace(one(Term("x", 1.0, loss, student=SEE_LOGITS)), live_teacher=asked)
+    recipe = replace(one(Term("x", 1.0, loss, student=SEE_LOGITS)), live=asked)
     classes.run(recipe, tmp_path, student, teacher=teacher)
     if asked:
-        assert all(networks is not None and networks.teacher is teacher for networks in given)
-        assert all(networks is not None and networks.student is student for networks in given)
+        assert all(live is not None and live.teacher is teacher for live in given)
+        assert all(live is not None and live.student is student for live in given)
         assert set(modes) == {(False, True)}
     else:
         assert given == [None] * 12
@@ -158,8 +158,8 @@ def test_a_live_teacher_is_there_frozen_where_asked_for(classes: Setting, tmp_pa
 
 def test_the_teacher_is_no_part_of_the_objective(classes: Setting) -> None:
     teacher, student = classes.teacher(), classes.student()
-    recipe = replace(one(hard_term(1.0, regression=False)), live_teacher=True)
-    objective = Objective(student, recipe, LiveTeacher(teacher).model).train()
+    recipe = replace(one(hard_term(1.0, regression=False)), live=True)
+    objective = classes.objective(recipe, student, LiveTeacher(teacher).model)
     assert {name.split(".")[0] for name in objective.state_dict()} == {"student"}
     assert sum(p.numel() for p in objective.parameters()) == sum(p.numel() for p in student.parameters())
     assert not teacher.training
@@ -170,7 +170,7 @@ def test_weights_weigh(classes: Setting) -> None:
         return Term(name, weight, lambda step: step.student.logits.sum() * 0 + value, student=SEE_LOGITS)
 
     stage = Stage(terms=(constant("a", 2.0, 3.0), constant("b", 0.5, 4.0), constant("c", 0.0, math.nan)))
-    objective = Objective(classes.student(), Recipe(stages=(stage,)))
+    objective = classes.objective(Recipe(stages=(stage,)))
     total, values = objective(classes.split("train").batch([0]), Seen({}), stage, 1.0)
     assert total.item() == 8.0
     assert {name: float(value) for name, value in values.items()} == {"a": 3.0, "b": 4.0}

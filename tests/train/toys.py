@@ -5,10 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from raykd.methods.recipe import LOGITS, Recipe, Stage, Step, Term, hidden
+from raykd.methods.recipe import Recipe, Stage, Step, Term
+from raykd.methods.seen import SEE_LOGITS, hidden
 from raykd.methods.terms import hard_term, soft_term
-
-SEE_LOGITS = frozenset({LOGITS})
 
 
 def two_stages(until: float = 0.5) -> Recipe:
@@ -25,7 +24,7 @@ def two_stages(until: float = 0.5) -> Recipe:
             Stage(terms=(first,), until=until, name="imitate", scored=False),
             Stage(terms=second, name="answer"),
         ),
-        extras={"project": transposed},
+        extras={"project": lambda scene: transposed()},
     )
 
 

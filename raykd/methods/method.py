@@ -1,0 +1,90 @@
+"""What a method is: a name, checked hyperparameters, and the recipe (or the chain of runs) that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from raykd.errors import UserError
+from raykd.methods.recipe import Recipe
+from raykd.models.shape import Shape
+
+Answers = Literal["classes", "number", "span"]
+ALL: frozenset[Answers] = frozenset({"classes", "number", "span"})
+
+
+class Parameters(BaseModel):
+    """Base of every method's hyperparameters: unknown keys are refused, values are checked, finite and frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What a recipe may know of the two networks and the task before either is loaded."""
+
+    teacher: Shape
+    student: Shape
+    answers: Answers = "classes"
+    corpus: bool = False  # whether the user gave texts beside the task's
+
+    @property
+    def regression(self) -> bool:
+        """True when the task's answer is a real number."""
+        return self.answers == "number"
+
+
+@dataclass(frozen=True)
+class Link:
+    """One run of a chain: who learns, from whom, and how.
+
+    learner: "student", "teacher" (the teacher's architecture, from its weights before the task), or a student
+    description such as "cut:8". taught_by: "teacher", "previous" (what the run before left) or "nobody".
+    epochs: this run's share of the trial's epochs. seed is added to the trial's, for a fresh start of the same network.
+    """
+
+    name: str
+    recipe: Callable[[Pair], Recipe]
+    learner: str = "student"
+    taught_by: Literal["teacher", "previous", "nobody"] = "previous"
+    epochs: float = 1.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Method:
+    """A published objective: its hyperparameters with the paper's defaults, and the recipe they make.
+
+    recipe raises UserError where the pair cannot serve it, naming the valid range. chain: the runs that make the
+    student where one is not enough, the last of which is the trial's result; recipe is then that of the last.
+    answers: the tasks it can learn. needs_corpus: it retrieves from texts that the user must give.
+    """
+
+    name: str
+    title: str
+    paper: str
+    parameters: type[Parameters]
+    recipe: Callable[[Any, Pair], Recipe]
+    needs_teacher: bool = True
+    chain: Callable[[Any, Pair], tuple[Link, ...]] | None = None
+    answers: frozenset[Answers] = ALL
+    needs_corpus: bool = False
+    ensemble: bool = False  # the runs of a chain answer together as well
+
+    def links(self, parameters: Parameters, pair: Pair) -> tuple[Link, ...]:
+        """The runs of a trial, one for most methods. UserError where the task or the pair cannot serve."""
+        problems = []
+        if pair.answers not in self.answers:
+            allowed = ", ".join(sorted(self.answers))
+            problems.append(f"method '{self.name}' learns {allowed}; this task's answer is a {pair.answers}")
+        if self.needs_corpus and not pair.corpus:
+            problems.append(f"method '{self.name}' retrieves from your own texts: give them with --corpus")
+        if problems:
+            raise UserError(*problems)
+        if self.chain is not None:
+            return self.chain(parameters, pair)
+        taught_by: Literal["teacher", "nobody"] = "teacher" if self.needs_teacher else "nobody"
+        return (Link("main", lambda of: self.recipe(parameters, of), taught_by=taught_by),)
