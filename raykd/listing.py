@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from raykd.errors import UserError
+
+if TYPE_CHECKING:
+    from raykd.methods.method import Method
 
 ABOUT = (
     "Distil a large fine-tuned transformer into the best small one for a task, searching methods and hyperparameters "
@@ -26,7 +30,7 @@ def tasks(name: str | None, console: Console) -> None:
     if name is None:
         table = _table("task", "what", "texts", "labels", "selects by")
         for task in TASKS.values():
-            labels = ", ".join(task.labels) or "a number"
+            labels = ", ".join(task.labels) or ("a span of the context" if task.span else "a number")
             table.add_row(task.name, task.title, ", ".join(task.texts), labels, task.primary)
         table.add_row("custom", "your own classes or scores", "--text-columns", "--label-column", "accuracy or pearson")
         console.print(table)
@@ -37,51 +41,47 @@ def tasks(name: str | None, console: Console) -> None:
         {
             "task": f"{task.name}: {task.title}",
             "texts": ", ".join(task.texts),
-            "labels": ", ".join(f"{index} {label}" for index, label in enumerate(task.labels)) or "a real number",
+            "labels": ", ".join(f"{index} {label}" for index, label in enumerate(task.labels))
+            or ("a span of the context" if task.span else "a real number"),
             "metrics": ", ".join(task.metrics) + f" (selects by {task.primary})",
             "dev splits": ", ".join(task.dev),
             "on the hub": "/".join(task.hub),
-            "GLUE folder": task.folder,
+            "local folder": task.folder or "train-v*.json and dev-v*.json",
         },
     )
 
 
 def methods(name: str | None, console: Console) -> None:
-    """Every method in a line, or one with its hyperparameters and what it needs."""
+    """Every method: paper, terms, needs, stages, hyperparameters with defaults, grid size; or one in full."""
     from raykd.methods import METHODS, find
-    from raykd.methods.method import Pair
-    from raykd.models.shape import Shape
-    from raykd.search.space import load, shipped
 
     if name is None:
-        table = _table("method", "what", "hyperparameters", "paper")
         for method in METHODS.values():
-            parameters = ", ".join(method.parameters.model_fields) or "-"
-            table.add_row(method.name, method.title, parameters, method.paper)
-        console.print(table)
+            about = _about(method)
+            console.print(f"[bold]{method.name}[/]: {method.title}")
+            lines = {
+                "paper": method.paper,
+                "terms": about.stages,
+                "asks for": about.needs,
+                "defaults": ", ".join(f"{key}={value}" for key, value in about.defaults.items()) or "-",
+                "grid": f"{about.grid} points" if about.grid != "-" else "-",
+            }
+            for key, text in lines.items():
+                console.print(f"  {key:<9}{escape(text)}")
         return
     method = find(name)
-    pair = Pair(Shape(12, 768, 12, 30522), Shape(6, 384, 12, 30522), regression=False)
-    recipe = method.recipe(method.parameters(), pair)
-    grid = load(method.name).size() if method.name in shipped() else None
-    stages = "; ".join(
-        f"{stage.name} to {stage.until:.0%}: " + " + ".join(f"{term.weight:.4g} {term.name}" for term in stage.active)
-        for stage in recipe.stages
-    )
-    needs = sorted(recipe.teacher_needs())
-    layers = [str(need.layer) for need in needs if need.kind == "hidden"]
-    asks = ["logits"] * any(need.kind == "logits" for need in needs)
-    asks += [f"hidden states {', '.join(layers)}"] if layers else []
+    about = _about(method)
     _pairs(
         console,
         {
             "method": f"{method.name}: {method.title}",
             "paper": method.paper,
-            "terms": f"{stages}   (defaults, 12 to 6 layers)",
-            "needs of the teacher": "; ".join(asks) or "nothing",
-            "live teacher": "yes" if recipe.live_teacher else "no",
-            "trains beside the student": ", ".join(recipe.extras) or "nothing",
-            "its space": f"{method.name}, {grid:,} points" if grid else "-",
+            "terms": f"{about.stages}   (defaults, 12 to 6 layers)",
+            "needs of the teacher": about.needs,
+            "live teacher": "yes" if about.live else "no",
+            "trains beside the student": about.beside,
+            "answers": ", ".join(sorted(method.answers)),
+            "its space": f"{method.name}, {about.grid} points" if about.grid != "-" else "-",
         },
     )
     table = _table("hyperparameter", "default", "allowed", "what")
@@ -89,6 +89,50 @@ def methods(name: str | None, console: Console) -> None:
         table.add_row(key, str(schema["default"]), _limits(schema), schema.get("description", ""))
     if method.parameters.model_fields:
         console.print(table)
+
+
+@dataclass(frozen=True)
+class _About:
+    """What a method's recipe says of itself, for a BERT-base teacher and a student of half its layers."""
+
+    stages: str
+    needs: str
+    beside: str
+    live: bool
+    defaults: dict[str, Any]
+    grid: str
+
+
+def _about(method: Method) -> _About:
+    from raykd.methods.method import Pair
+    from raykd.models.shape import Shape
+    from raykd.search.space import load, shipped
+
+    pair = Pair(Shape(12, 768, 12, 30522), Shape(6, 768, 12, 30522), corpus=True)
+    if "classes" not in method.answers:
+        pair = replace(pair, answers=next(iter(method.answers)))
+    parameters = method.parameters()
+    links = method.links(parameters, pair)
+    recipe = links[-1].recipe(pair)
+    stages = "; ".join(
+        f"{stage.name} to {stage.until:.0%}: " + " + ".join(f"{term.weight:.4g} {term.name}" for term in stage.active)
+        for stage in recipe.stages
+    )
+    if len(links) > 1:
+        stages = " > ".join(link.name for link in links) + f" ({stages})"
+    asked: dict[str, list[str]] = {}
+    for need in sorted(recipe.teacher_needs()):
+        asked.setdefault(need.kind, []).extend([] if need.kind == "logits" else [str(need.layer)])
+    needs = "; ".join(f"{kind} {', '.join(layers)}".strip() for kind, layers in asked.items())
+    grid = load(method.name).size() if method.name in shipped() else 0
+    return _About(
+        stages=stages,
+        needs=needs + (" (live)" if recipe.live else "") or "nothing",
+        beside=", ".join([*recipe.extras, *(["an opponent"] if recipe.opponent else [])]) or "nothing",
+        live=recipe.live,
+        defaults=parameters.model_dump(),
+        grid="endless" if grid is None else f"{grid:,}" if grid else "-",
+    )
 
 
 def spaces(name: str | None, console: Console) -> None:

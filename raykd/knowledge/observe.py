@@ -72,7 +72,8 @@ def _logits(logits: Tensor, attention_mask: Tensor) -> Tensor:
 
 
 def _heads(model: nn.Module) -> int:
-    return int(bare(model).config.num_attention_heads)
+    inner: Any = bare(model)
+    return int(inner.config.num_attention_heads)
 
 
 def _of_attention(need: Need, projected: dict[Need, Tensor], attention_mask: Tensor, heads: int) -> Tensor:

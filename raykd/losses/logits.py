@@ -16,15 +16,21 @@ from .precision import widened
 
 Reduction = Literal["batchmean", "elementmean"]
 
+# The class label of a row without one; that of a real-valued label is NaN.
+NO_LABEL = -100
 
-def soft_cross_entropy(student_logits: Tensor, teacher_logits: Tensor, temperature: float = 1.0) -> Tensor:
+
+def soft_cross_entropy(
+    student_logits: Tensor, teacher_logits: Tensor, temperature: float = 1.0, *, reduction: Reduction = "batchmean"
+) -> Tensor:
     """Cross-entropy of the student under the teacher's soft targets, both [B, C]; scalar.
 
-    ``-mean_b sum_c softmax(t/T)_c ln softmax(s/T)_c``: no T^2 (Park et al. 2021, their code).
+    ``-sum_b sum_c softmax(t/T)_c ln softmax(s/T)_c``: no T^2. ``batchmean`` divides by B (code of Park et al. 2021),
+    ``elementmean`` by B * C (code of TinyBERT). Raises ValueError for another reduction.
     """
     student, teacher = widened(student_logits, teacher_logits.detach())
     targets = torch.softmax(teacher / temperature, dim=-1)
-    return -(targets * torch.log_softmax(student / temperature, dim=-1)).sum(dim=-1).mean()
+    return -_reduced(targets * torch.log_softmax(student / temperature, dim=-1), reduction)
 
 
 def kl_divergence(
@@ -39,12 +45,17 @@ def kl_divergence(
     log_targets = torch.log_softmax(teacher / temperature, dim=-1)
     divergence = F.kl_div(
         torch.log_softmax(student / temperature, dim=-1), log_targets, reduction="none", log_target=True
-    ).sum(dim=-1)
-    if reduction == "batchmean":
-        return temperature**2 * divergence.mean()
-    if reduction == "elementmean":
-        return temperature**2 * divergence.mean() / student.shape[-1]
-    raise ValueError(f"reduction {reduction!r}: allowed are 'batchmean' and 'elementmean'")
+    )
+    return temperature**2 * _reduced(divergence, reduction)
+
+
+def _reduced(terms: Tensor, reduction: Reduction) -> Tensor:
+    """The sum of [B, C] by B or by B * C; 0 for no row."""
+    if reduction not in ("batchmean", "elementmean"):
+        raise ValueError(f"reduction {reduction!r}: allowed are 'batchmean' and 'elementmean'")
+    of_rows = terms.sum(dim=-1)
+    mean = of_rows.sum() / max(of_rows.numel(), 1)
+    return mean / terms.shape[-1] if reduction == "elementmean" else mean
 
 
 def logits_mse(student_logits: Tensor, teacher_logits: Tensor, temperature: float = 1.0) -> Tensor:
@@ -56,14 +67,20 @@ def logits_mse(student_logits: Tensor, teacher_logits: Tensor, temperature: floa
 
 
 def hard_cross_entropy(student_logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy of logits [B, C] with class labels [B] (any integer dtype), mean over the batch."""
+    """Cross-entropy of logits [B, C] with class labels [B] (any integer dtype), mean over the rows that have one.
+
+    -100 means no label, as with unlabelled text; where no row has one the loss is 0.
+    """
     (student,) = widened(student_logits)
-    return F.cross_entropy(student, labels.long())
+    classes = labels.long()
+    total = F.cross_entropy(student, classes, ignore_index=NO_LABEL, reduction="sum")
+    return total / (classes != NO_LABEL).sum().clamp_min(1)
 
 
 def regression_mse(student_logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean squared error of predictions [B, 1] (or [B]) with real labels [B] (or [B, 1]).
+    """Mean squared error of predictions [B, 1] (or [B]) with real labels [B] (or [B, 1]), over the rows that have one.
 
+    NaN means no label; where no row has one the loss is 0.
     The two are compared sample by sample: [B, 1] minus [B] would broadcast to [B, B] without a word.
     Raises ValueError unless both hold B numbers.
     """
@@ -72,5 +89,6 @@ def regression_mse(student_logits: Tensor, labels: Tensor) -> Tensor:
             f"regression wants one number a sample: predictions {tuple(student_logits.shape)}, "
             f"labels {tuple(labels.shape)}"
         )
-    student, target = widened(student_logits, labels)
-    return F.mse_loss(student.reshape(-1), target.reshape(-1))
+    student, target = (values.reshape(-1) for values in widened(student_logits, labels))
+    labelled = ~target.isnan()
+    return torch.where(labelled, student - target, 0.0).square().sum() / labelled.sum().clamp_min(1)

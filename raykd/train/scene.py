@@ -14,13 +14,14 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from raykd.knowledge.observe import LiveTeacher
 from raykd.methods.method import Pair
 from raykd.methods.recipe import Fact, Recipe, Scene, Vocabulary
 from raykd.methods.seen import Need, Seen
 from raykd.models.inside import bare
-from raykd.models.shape import shape
+from raykd.models.shape import Shape, shape
 from raykd.train.config import TaskSpec
 
 if TYPE_CHECKING:
@@ -58,9 +59,9 @@ def make_scene(
             batch = splits[name].batch(np.arange(start, min(start + SURVEY, len(splits[name])))).to(device)
             yield batch, answers.answer(batch, needs)
 
-    own = shape(bare(student))
+    own = _shape(student)
     return Scene(
-        pair=Pair(own if teacher is None else shape(bare(teacher)), own, task.kind, around.corpus is not None),
+        pair=Pair(own if teacher is None else _shape(teacher), own, task.kind, around.corpus is not None),
         rows=len(train),
         length=int(train.lengths.max()),
         vocabulary=around.vocabulary or Vocabulary(own.vocabulary, 0, None, ()),
@@ -68,6 +69,12 @@ def make_scene(
         corpus=around.corpus,
         survey=survey,
     )
+
+
+def _shape(model: nn.Module) -> Shape:
+    inner = bare(model)
+    assert isinstance(inner, PreTrainedModel)
+    return shape(inner)
 
 
 def facts_of(recipe: Recipe, scene: Scene, around: Around | None) -> dict[str, Tensor]:

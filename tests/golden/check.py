@@ -14,13 +14,61 @@ from pathlib import Path
 
 import torch
 
-from . import ckd, vanilla_kd
+from . import (
+    alp_kd,
+    annealing_kd,
+    born_again,
+    ckd,
+    ckd_combinatorial,
+    combined_kd,
+    data_augmentation,
+    distilbert,
+    fsd,
+    lrc_bert,
+    matekd,
+    minilm,
+    minimax_knn,
+    pkd,
+    relational,
+    rkd,
+    takd,
+    teacher_free,
+    textbrewer,
+    tinybert,
+    tkd,
+    vanilla_kd,
+)
 from .cases import Case, broken
 
 Check = Callable[[Path], "list[Case] | None"]
 
 # Folder -> the cases of one of its files, or None where it covers no such file.
-CHECKS: dict[str, Check] = {"ckd": ckd.check, "vanilla_kd": vanilla_kd.check}
+CHECKS: dict[str, Check] = {
+    "alp_kd": alp_kd.check,
+    "annealing_kd": annealing_kd.check,
+    "born_again": born_again.check,
+    "ckd": lambda path: data_augmentation.check(path) or ckd.check(path),
+    "ckd_combinatorial": ckd_combinatorial.check,
+    "combined_kd": combined_kd.check,
+    "distilbert": distilbert.check,
+    "fsd": fsd.check,
+    "lrc_bert": lrc_bert.check,
+    "matekd": matekd.check,
+    "minilm": minilm.check,
+    "minimax_knn": minimax_knn.check,
+    "pkd": pkd.check,
+    "relational": relational.check,
+    "rkd": rkd.check,
+    "takd": takd.check,
+    "teacher_free": teacher_free.check,
+    "textbrewer": textbrewer.check,
+    "tinybert": tinybert.check,
+    "tkd": tkd.check,
+    "vanilla_kd": vanilla_kd.check,
+}
+
+# Folders whose cases share files of inputs: the file that a case works on, or None.
+INPUTS: dict[str, Callable[[Path], Path | None]] = {"ckd": ckd.inputs_of, "fsd": fsd.inputs_of}
 
 
 @dataclass
@@ -60,10 +108,11 @@ def check_folder(folder: Path, check: Check) -> Folder:
 
 def _named_as_inputs(folder: Path) -> set[Path]:
     """Files that cases work on: read with these cases, hence neither checked nor left out."""
-    named = set()
+    named: set[Path | None] = set()
+    inputs_of = INPUTS.get(folder.name, lambda path: None)
     for path in folder.rglob("*.npz"):
         try:
-            named.add(ckd.inputs_of(path))
+            named.add(inputs_of(path))
         except Exception:  # its own check reports it
             continue
     return {path for path in named if path is not None}
@@ -98,12 +147,17 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"  FAIL {name}/{file} {case}")
         if outcome.uncovered:
             print(f"  not covered yet: {', '.join(outcome.uncovered)}")
-    if others:
-        print(f"not covered yet: {', '.join(others)}")
     if not any(outcome.files for outcome in outcomes.values()):
         print(f"{root} holds no file this covers: it wants folders {', '.join(f'{name}/' for name in CHECKS)}")
         return 1
-    return 1 if any(outcome.failures for outcome in outcomes.values()) else 0
+    if others:
+        print(f"not covered yet: {', '.join(others)}")
+    files, cases, failed, left = (
+        sum(len(part) for part in parts)
+        for parts in zip(*((o.files, o.cases, o.failures, o.uncovered) for o in outcomes.values()), strict=True)
+    )
+    print(f"all: {files} files, {cases} cases, {failed} failures, {left + len(others)} uncovered, 0 skipped")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ def loop(student: Tensor, teacher: Tensor, temperature: float, *, soft: bool, sc
     ("ours", "soft", "scale"),
     [
         (losses.soft_cross_entropy, True, lambda t: 1 / 2),
+        (lambda *given: losses.soft_cross_entropy(*given, reduction="elementmean"), True, lambda t: 1 / 6),
         (losses.kl_divergence, False, lambda t: t**2 / 2),
         (lambda *given: losses.kl_divergence(*given, reduction="elementmean"), False, lambda t: t**2 / 6),
     ],
@@ -80,8 +81,44 @@ def test_regression_refuses_other_shapes(predictions: tuple[int, ...], labels: t
 
 def test_kl_vanishes_for_equal_logits_up_to_a_constant() -> None:
     assert losses.kl_divergence(TEACHER + 5, TEACHER, 3.0).item() == pytest.approx(0, abs=1e-14)
-    with pytest.raises(ValueError, match="elementmean"):
-        losses.kl_divergence(STUDENT, TEACHER, reduction="sum")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("loss", [losses.kl_divergence, losses.soft_cross_entropy])
+def test_another_reduction_is_refused(loss: Callable[..., Tensor]) -> None:
+    with pytest.raises(ValueError, match="reduction 'sum': allowed are 'batchmean' and 'elementmean'"):
+        loss(STUDENT, TEACHER, reduction="sum")
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_rows_without_a_class_label_do_not_count(dtype: torch.dtype) -> None:
+    student = torch.cat([STUDENT, 9 * STUDENT]).to(dtype).requires_grad_()
+    value = losses.hard_cross_entropy(student, torch.tensor([-100, 2, 0, -100], dtype=torch.int16))
+    expected = losses.hard_cross_entropy(student[1:3], torch.tensor([2, 0]))
+    torch.testing.assert_close(value, expected)
+    (gradient,), (expected_gradient,) = torch.autograd.grad(value, student), torch.autograd.grad(expected, student)
+    torch.testing.assert_close(gradient, expected_gradient)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_rows_without_a_real_label_do_not_count(dtype: torch.dtype) -> None:
+    student = torch.tensor([[1.0], [5.0], [-2.0]], dtype=dtype, requires_grad=True)
+    value = losses.regression_mse(student, torch.tensor([3.0, torch.nan, 1.0]))
+    assert value.item() == pytest.approx((4 + 9) / 2)
+    (gradient,) = torch.autograd.grad(value, student)
+    assert gradient.flatten().tolist() == [-2, 0, -3]
+    assert losses.regression_mse(student, torch.tensor([3, 5, 1])).item() == pytest.approx((4 + 9) / 3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_no_label_at_all_is_zero_with_a_graph(dtype: torch.dtype) -> None:
+    for loss, width, label in ((losses.hard_cross_entropy, 3, -100), (losses.regression_mse, 1, math.nan)):
+        for rows in (0, 1, 4):
+            student = torch.ones(rows, width, dtype=dtype, requires_grad=True)
+            with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+                value = loss(student, torch.full((rows,), label))
+            (gradient,) = torch.autograd.grad(value, student)
+            assert value == 0
+            assert (gradient == 0).all()
 
 
 def test_computed_in_float32_at_least() -> None:
