@@ -16,6 +16,7 @@ FILES = sorted((ROOT / "raykd").rglob("*.py"))
 ARROWS = {
     "losses": set(),
     "tasks": {"errors", "hub"},
+    "augment": {"errors", "models", "tasks"},
     "models": {"errors", "hub"},
     "methods": {"losses", "models", "errors"},
     "knowledge": {"methods", "models", "tasks"},

@@ -157,8 +157,9 @@ def distill(
         if world.main:
             number_of = evaluation_after[step + 1]
             metrics = evaluate(student, task, dev, device=device)
-            score = metrics[f"{next(iter(dev))}/{task.primary}"]
             metrics |= {f"train/{name}": float(value) / counted[name] for name, value in sums.items()}
+            # Without a dev split (texts before any task) the run is judged by its own objective.
+            score = metrics[f"{next(iter(dev))}/{task.primary}"] if dev else -metrics["train/loss"]
             metrics["train/learning_rate"] = optimizer.param_groups[0]["lr"]
             if any(later.stage.from_best for later in spans[number + 1 : number + 2]):
                 best.offer(student, stage.name, score)
