@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
@@ -21,7 +22,7 @@ def bare(model: nn.Module) -> nn.Module:
 
 def layers(model: nn.Module) -> nn.ModuleList:
     """The list of transformer layers. UserError where there is not exactly one list of the configured depth."""
-    inner = bare(model)
+    inner: Any = bare(model)
     depth, kind = inner.config.num_hidden_layers, inner.config.model_type
     found = [
         module
@@ -44,7 +45,8 @@ class Projections:
 
 def projections(model: nn.Module) -> list[Projections]:
     """Those of every layer. UserError for an architecture that keeps them otherwise (ModernBERT, DeBERTa)."""
-    return [_of_layer(layer, bare(model).config.model_type) for layer in layers(model)]
+    inner: Any = bare(model)
+    return [_of_layer(layer, inner.config.model_type) for layer in layers(inner)]
 
 
 def _of_layer(layer: nn.Module, kind: str) -> Projections:

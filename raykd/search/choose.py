@@ -13,7 +13,7 @@ from raykd.search.space import Dimension, Space, load
 from raykd.train.config import Training
 
 NOT_SEARCHED = ("max_length", "evaluations", "seed", "accumulation")  # one value a sweep, else trials do not compare
-SAMPLE = "sample"  # the space for the built-in sample, whose small networks want other learning rates
+SAMPLE = "sample"  # the space for the built-in sample where no method is named, and of its learning rates
 
 
 def searchable() -> dict[str, dict[str, FieldInfo]]:
@@ -25,14 +25,15 @@ def searchable() -> dict[str, dict[str, FieldInfo]]:
 def choose(space: str | None, method: str | None, *, sample: bool, pinned: dict[str, Any]) -> Space:
     """The space to search.
 
-    space: a shipped name or a file; None takes the method's own (or the sample's, on the built-in sample).
-    method: keeps the points of that method only. pinned: values that flags fix, e.g. epochs.
+    space: a shipped name or a file; None takes the method's own. On the built-in sample, whose small networks learn at
+    other rates than the papers', learning rates and epochs are then those of the space `sample`, which is also the
+    default there. method: keeps the points of that method only. pinned: values that flags fix, e.g. epochs.
     Raises UserError with every problem found.
     """
     problems: list[str] = []
     if method is not None and method not in METHODS:
         problems.append(unknown("method", method, METHODS))
-    name = space or (SAMPLE if sample and method != "none" else method) or "kd"
+    name = space or method or (SAMPLE if sample else "kd")
     found: Space | None = None
     if not problems or space is not None:
         try:
@@ -43,9 +44,19 @@ def choose(space: str | None, method: str | None, *, sample: bool, pinned: dict[
         raise UserError(*problems)
     if method is not None:
         found = only_method(found, method)
+    if sample and space is None and name != SAMPLE:
+        found = at_sample_rates(found)
     for key, value in pinned.items():
         found = pin(found, key, value)
     return found
+
+
+def at_sample_rates(space: Space) -> Space:
+    """`space` with the learning rates and epochs of the space for the built-in sample."""
+    own = {d.name: d for d in load(SAMPLE, searchable()).dimensions if d.name in ("learning_rate", "epochs")}
+    kept = tuple(dimension for dimension in space.dimensions if dimension.name not in own)
+    start = tuple({key: value for key, value in point.items() if key not in own} for point in space.start)
+    return replace(space, dimensions=(*kept, *own.values()), start=start)
 
 
 def only_method(space: Space, method: str) -> Space:

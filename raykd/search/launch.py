@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
 
+from raykd.beside import Beside
 from raykd.errors import UserError
 from raykd.models.student import parse_student
 from raykd.prepare import prepare, training_of
 from raykd.search.choose import choose
+from raykd.search.preflight import suitable
 from raykd.search.proposals import SAMPLERS
-from raykd.search.space import Space, shipped
+from raykd.search.space import Space
+from raykd.search.space_keep import keep, kept
 from raykd.search.spec import SPEC, SweepSpec
 from raykd.search.sweep import SweepResult, run_sweep
 from raykd.tasks.data import together
 from raykd.tasks.source import Source
 from raykd.train.config import Training
 from raykd.workspace import Workspace, here
-
-SPACE = "space.yaml"
 
 
 def tune(
@@ -47,12 +47,15 @@ def tune(
     tracking_uri: str | None = None,
     name: str | None = None,
     resume: bool = False,
+    max_length: int | None = None,
+    beside: Beside = Beside(),  # noqa: B008 (frozen)
     console: Console | None = None,
 ) -> SweepResult:
     """Search for the best student of `task`. Every None is chosen for the data and the hardware, and printed.
 
-    time_budget: seconds. resume: go on with the sweep `name` (or the newest of this task) as it was started; everything
-    else that is given is then left aside. Raises UserError with every problem found.
+    time_budget: seconds. beside: texts beside the task's rows. resume: go on with the sweep `name` (or the newest of
+    this task) as it was started; everything else that is given is then left aside. Raises UserError with every problem
+    found.
     """
     console = console or Console()
     workspace = here()
@@ -62,16 +65,20 @@ def tune(
     pinned = {} if epochs is None else {"epochs": epochs}
     checks: list[Callable[[], Any]] = [
         lambda: choose(space, method, sample=sample, pinned=pinned),
-        lambda: training_of({"seed": seed, "max_length": 64 if sample else None, **pinned}),
+        lambda: training_of({"seed": seed, "max_length": max_length or (64 if sample else None), **pinned}),
         lambda: student and parse_student(student),
         lambda: _hardware(concurrency, workers_per_trial, gpus_per_worker),
         lambda: _new_folder(workspace, name, f"{task}-{method or space or ('sample' if sample else 'kd')}"),
         lambda: _check_numbers(trials, time_budget, sampler),
         lambda: source.load(task, seed),
     ]
-    chosen, training, _, (workers_at_once, gpus), folder, _, data = together(checks)
-    _check_shares(chosen, training, workers_per_trial)
-    ready = prepare(data, teacher, training, workspace, console.print, student)
+    wanted, training, _, (workers_at_once, gpus), folder, _, data = together(checks)
+    _check_shares(wanted, training, workers_per_trial)
+    suits = partial(suitable, wanted)
+    ready = prepare(data, teacher, training, workspace, console.print, student, suits, beside)
+    chosen, notes = suits(ready.pair, ready.origin)
+    for note in notes:
+        console.print(f"space: {note}")
     spec = SweepSpec(
         name=folder.name,
         task=ready.task,
@@ -86,6 +93,7 @@ def tune(
         student=ready.student,
         origin=str(ready.origin),
         student_parameters=ready.student_parameters,
+        corpus=ready.corpus and str(ready.corpus),
         space=chosen.name,
         method=method,
         pinned=pinned,
@@ -99,7 +107,7 @@ def tune(
         tracking_uri=tracking_uri or workspace.tracking_uri,
     )
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(shipped().get(chosen.name, Path(space or chosen.name)), folder / SPACE)
+    keep(chosen, folder)
     spec.save(folder)
     _announce(spec, chosen, console)
     return run_sweep(spec, chosen, folder, workspace.artifacts, console, time_budget=time_budget)
@@ -117,7 +125,7 @@ def _resume(
     else:
         folder = workspace.sweep(name)
     spec = SweepSpec.read(folder)
-    space = replace(choose(str(folder / SPACE), spec.method, sample=False, pinned=spec.pinned), name=spec.space)
+    space = kept(folder)
     _announce(spec, space, console, again=True)
     return run_sweep(spec, space, folder, workspace.artifacts, console, time_budget=time_budget)
 

@@ -95,6 +95,7 @@ class Ledger:
             teacher=self.spec.teacher,
             student=self.spec.student,
             origin=self.spec.origin,
+            corpus=self.spec.corpus,
             method=settings["method"],
             parameters=parameters,
             training=self.spec.training.model_copy(update=training),

@@ -32,6 +32,7 @@ class SweepSpec(BaseModel):
     student: str
     origin: str = Field(description="folder of the model the student is cut from or built after")
     student_parameters: int
+    corpus: str | None = Field(None, description="folder of the user's tokenised texts beside the task's")
     space: str = Field(description="name of the search space; its file is kept beside this one")
     method: str | None = Field(description="the method that the space was narrowed to, if any")
     pinned: dict[str, Any] = Field(default_factory=dict, description="parameters that flags took out of the search")

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from raykd.errors import UserError
 from raykd.methods import METHODS, find
-from raykd.methods.method import Parameters
+from raykd.methods.method import Answers, Parameters
 from raykd.methods.recipe import Recipe
 from tests.methods.steps import Stand, pair
 
@@ -18,19 +18,51 @@ from tests.methods.steps import Stand, pair
 VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
     "kd": ({"alpha": 0.0}, {"alpha": 1.0}),
     "ckd": ({"variant": "code"}, {"lambda_ckd": 0.0}, {"lambda_relation": 0.0}, {"variant": "code", "word_pair": 0.0}),
+    "fsd_i": ({"variant": "code"}, {"structure_weight": 0.0}),
+    "fsd_l": ({"variant": "code"}, {"layer": "last"}),
+    "fsd_g": ({"variant": "code"}, {"clustering": "published"}, {"distance_share": 0.0}, {"structure_weight": 0.0}),
+    "fsd": ({"variant": "code"}, {"global_share": 0.0}, {"global_share": 1.0}, {"centroids": 4}),
+    "pkd": ({"strategy": "last"}, {"variant": "paper"}, {"beta": 0.0}),
+    "distilbert": ({"alpha_cos": 0.0}, {"alpha_hard": 0.0}),
+    "tinybert": ({"variant": "code"}, {"attention": 0.0}, {"hidden": 0.0}, {"regression_target": "teacher"}),
+    "minilm": ({"teacher_layer": 3}, {"alpha": 0.0}, {"relations": 0.0}),
+    "minilmv2": ({"teacher_layer": 3, "relation_heads": 8}, {"alpha": 1.0}),
+    "tkd": ({"reduction": "sum"}, {"nodes": "multiset"}, {"start": 0.0}, {"gamma": 0.0}, {"children": 20}),
+    "ts_tkd": ({"nodes": "multiset"}, {"reduction": "sum"}),
+    "all_kd": ({"reduction": "sum"}, {"alpha": 1.0, "beta": 0.0}),
+    "all_ts_tkd": ({"eta": 0.0}, {"gamma": 0.0, "eta": 0.0}),
+    "lrc_bert": (
+        *({"view": view, "projection": "per_layer"} for view in ("token", "cls", "mean")),
+        {"hard": "onehot", "perturb": False},
+        {"first": 0.0, "alpha": 0.0},
+    ),
+    "alp_kd": ({"kind": "no"}, {"kind": "po"}, {"lambda_alp": 0.0}),
+    "ckd_combinatorial": ({"variant": "paper"}, {"combination": "skip"}, {"combination": "overlap", "beta": 0.0}),
+    "annealing_kd": ({"tau_max": 1}, {"phase": 0.25}),
+    "takd": ({"lambda_kd": 1.0}, {"assistants": "cut:4+cut:3"}),
+    "label_smoothing": ({"onto": "others"}, {"smoothing": 0.0}),
+    "tf_reg": ({"alpha": 0.0}, {"multiplier": 1.0}),
+    "self_kd": ({"multiplier": 10.0},),
+    "born_again": ({"generations": 1}, {"alpha": 0.0}),
 }
+# Methods that compare vectors as they are, and so want networks of one width.
+TREES = frozenset({"tkd", "teacher_tkd", "ts_tkd", "rand_tkd", "all_kd", "all_tkd", "all_teacher_tkd", "all_ts_tkd"})
+ONE_WIDTH = frozenset({"pkd", "distilbert"}) | TREES
 DRAWS = [(name, draw) for name in METHODS for draw in ({}, *VARIANTS.get(name, ()))]
-each_draw = pytest.mark.parametrize(("name", "draw"), DRAWS, ids=[f"{name}-{draw}" for name, draw in DRAWS])
-each_task = pytest.mark.parametrize("regression", [False, True], ids=["classes", "number"])
+TASKS: dict[bool, Answers] = {False: "classes", True: "number"}
+CASES = [(name, draw, task) for name, draw in DRAWS for task in TASKS if TASKS[task] in METHODS[name].answers]
+each_case = pytest.mark.parametrize(
+    ("name", "draw", "regression"), CASES, ids=[f"{name}-{draw}-{TASKS[task]}" for name, draw, task in CASES]
+)
 
 
 def recipe_of(name: str, draw: dict[str, Any], *, regression: bool) -> tuple[Stand, Recipe]:
-    method, networks = METHODS[name], pair(4, 2, answers="number" if regression else "classes")
+    widths = (16, 16) if name in ONE_WIDTH else (24, 16)
+    method, networks = METHODS[name], pair(4, 2, answers="number" if regression else "classes", hidden=widths)
     return Stand(networks), method.recipe(method.parameters.model_validate(draw), networks)
 
 
-@each_task
-@each_draw
+@each_case
 def test_a_term_declares_what_it_uses_and_uses_what_it_declares(
     name: str, draw: dict[str, Any], regression: bool
 ) -> None:
@@ -43,8 +75,7 @@ def test_a_term_declares_what_it_uses_and_uses_what_it_declares(
             assert scene.teacher.taken == term.teacher, f"{term.name}: of the teacher"
 
 
-@each_task
-@each_draw
+@each_case
 def test_a_term_is_a_finite_number_with_gradients_for_the_student_alone(
     name: str, draw: dict[str, Any], regression: bool
 ) -> None:
@@ -59,12 +90,13 @@ def test_a_term_is_a_finite_number_with_gradients_for_the_student_alone(
             loss.backward()
         for answer in scene.teacher.answers.values():
             assert answer.grad is None
-        used = [scene.student.answers[need] for term in stage.terms for need in term.student]
+        # A tree's attention maps only choose which tokens count.
+        needs = {need for term in stage.terms for need in term.student if name not in TREES or need.kind != "attention"}
+        used = [scene.student.answers[need] for need in needs]
         assert all(answer.grad is not None and torch.isfinite(answer.grad).all() for answer in used)
 
 
-@each_task
-@each_draw
+@each_case
 def test_stages_are_in_order_and_end_with_the_run(name: str, draw: dict[str, Any], regression: bool) -> None:
     _, recipe = recipe_of(name, draw, regression=regression)
     ends = [stage.until for stage in recipe.stages]
@@ -81,7 +113,15 @@ def test_stages_are_in_order_and_end_with_the_run(name: str, draw: dict[str, Any
 @pytest.mark.parametrize("name", METHODS)
 def test_whether_a_teacher_is_needed_is_what_the_terms_say(name: str) -> None:
     _, recipe = recipe_of(name, {}, regression=False)
-    assert METHODS[name].needs_teacher == bool(recipe.teacher_needs() or recipe.live)
+    method, networks = METHODS[name], pair(4, 2)
+    if method.chain is None:
+        assert method.needs_teacher == bool(recipe.teacher_needs() or recipe.live)
+        return
+    links = method.links(method.parameters(), networks)
+    asks = [link.recipe(networks).teacher_needs() for link in links]
+    assert [bool(needs) for needs in asks] == [link.taught_by != "nobody" for link in links]
+    given = links[0].taught_by != "nobody" or any(link.taught_by == "teacher" for link in links)
+    assert method.needs_teacher == given
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -122,6 +162,53 @@ BAD = [
     ("ckd", {"delta": 0}),
     ("ckd", {"delta": 2.5}),
     ("ckd", {"variant": "article"}),
+    ("pd", {"temperature": 0}),
+    ("fsd_i", {"alpha_hard": 1.5}),
+    ("fsd_l", {"layer": "first"}),
+    ("fsd_g", {"clustering": "means"}),
+    ("fsd_g", {"distance_share": 30}),
+    ("fsd", {"global_share": 5}),
+    ("fsd", {"centroids": 0}),
+    ("fsd_il", {"intra_share": -0.1}),
+    ("pkd", {"strategy": "first"}),
+    ("pkd", {"beta": -1}),
+    ("distilbert", {"alpha_cos": -0.1}),
+    ("tinybert", {"intermediate": 0}),
+    ("tinybert", {"intermediate": 1.0}),
+    ("tinybert", {"regression_target": "both"}),
+    ("minilm", {"teacher_layer": -1}),
+    ("minilm", {"relation_heads": 4}),
+    ("minilmv2", {"relation_heads": 2.5}),
+    ("tkd", {"alpha": 1.1}),
+    ("tkd", {"children": 0}),
+    ("tkd", {"start": 1.0}),
+    ("tkd", {"nodes": "list"}),
+    ("all_tkd", {"eta": -1}),
+    ("rand_tkd", {"reduction": "mean"}),
+    ("lrc_bert", {"first": 1.0}),
+    ("lrc_bert", {"tau": 0}),
+    ("lrc_bert", {"view": "max"}),
+    ("lrc_bert", {"hard": "soft"}),
+    ("lrc_bert", {"projection": "none"}),
+    ("alp_kd", {"kind": "some"}),
+    ("alp_kd", {"lambda_alp": -1}),
+    ("ckd_combinatorial", {"combination": "regular_comb"}),
+    ("ckd_combinatorial", {"beta": 1.5}),
+    ("annealing_kd", {"tau_max": 0}),
+    ("annealing_kd", {"tau_max": 7.5}),
+    ("annealing_kd", {"phase": 1.0}),
+    ("takd", {"lambda_kd": 1.05}),
+    ("takd", {"temperature": 0}),
+    ("takd", {"assistants": 9}),
+    ("label_smoothing", {"smoothing": 1.0}),
+    ("label_smoothing", {"onto": "all"}),
+    ("tf_reg", {"correct_probability": 1.1}),
+    ("tf_reg", {"temperature": 0}),
+    ("self_kd", {"multiplier": -1}),
+    ("reversed_kd", {"alpha": 2}),
+    ("defective_kd", {"teacher_epochs": 0}),
+    ("born_again", {"generations": 0}),
+    ("born_again", {"generations": 2.5}),
 ]
 
 

@@ -1,0 +1,62 @@
+"""Texts beside the task's own rows: more rows to learn from, and a corpus to retrieve neighbours from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from raykd.augment.build import Augmentation, augmented
+from raykd.errors import UserError
+from raykd.tasks.data import Data, Split, together
+from raykd.tasks.task import Task
+from raykd.tasks.texts import read_texts
+from raykd.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a user gives beside the task's rows; nothing by default.
+
+    corpus: texts that a method may retrieve from (minimax_knn). unlabelled: a transfer set, learned by the teacher's
+    answers alone. Both are files of lines, or folders of such, the texts of a pair separated by a tab.
+    augmentation: how the training rows are varied.
+    """
+
+    corpus: str | None = None
+    unlabelled: str | None = None
+    augmentation: Augmentation | None = None
+
+    def read(self, task: Task) -> Found:
+        """The texts; UserError with all that is wrong with them. Questions about a context take none of these."""
+        given = [name for name, value in vars(self).items() if value is not None]
+        if task.span and given:
+            raise UserError(f"task '{task.name}' takes no {', '.join(given)}: answers lie in its texts")
+
+        def rows(place: str | None) -> Split | None:
+            if place is None:
+                return None
+            texts = read_texts(place, len(task.texts))
+            return Split(texts, (float("nan") if task.regression else -100,) * len(texts))
+
+        corpus, unlabelled = together([lambda: rows(self.corpus), lambda: rows(self.unlabelled)])
+        return Found(corpus, unlabelled, self.augmentation)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was read of it: rows without labels (class -100, number NaN)."""
+
+    corpus: Split | None
+    unlabelled: Split | None
+    augmentation: Augmentation | None
+
+    def extend(self, data: Data, encoder: Path, workspace: Workspace, say: Callable[[str], None]) -> Data:
+        """`data` with all the rows that students shall see in its training split; encoder: the pretrained one."""
+        train = data.train
+        if self.augmentation is not None:
+            train = augmented(train, self.augmentation, encoder, workspace.cache / "augmented", say)
+        if self.unlabelled is not None:
+            say(f"data: {len(self.unlabelled):,} rows without a label, learned by the teacher's answers alone")
+            train = Split(train.texts + self.unlabelled.texts, train.labels + self.unlabelled.labels)
+        return replace(data, train=train)

@@ -1,0 +1,91 @@
+"""The general stage: a student learns from a pretrained encoder on plain texts, before any task."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from raykd.methods import find as find_method
+from raykd.methods.general import general
+from raykd.methods.method import Pair
+from raykd.models.classifier import Head, load_classifier, load_config
+from raykd.models.save import save_student
+from raykd.models.shape import shape, size_of
+from raykd.models.source import resolve
+from raykd.models.student import check_student, make_student, parse_student
+from raykd.models.tokenizer import load_tokenizer
+from raykd.prepare import parameters_of, training_of
+from raykd.tasks.data import Split, together
+from raykd.tasks.encode import encode
+from raykd.tasks.texts import read_texts
+from raykd.train.config import TaskSpec
+from raykd.train.loop import Report, distill
+from raykd.train.scene import Around
+from raykd.workspace import here
+
+NO_HEAD = Head(("none", "other"))  # a classifier is asked for by the loop; nothing looks at it, and it is not saved
+TEXT = TaskSpec(name="text", labels=NO_HEAD.labels, metrics=(), primary="loss")
+
+
+def pretrain(
+    texts: str,
+    *,
+    method: str = "minilmv2",
+    parameters: dict[str, Any] | None = None,
+    teacher: str,
+    student: str,
+    out: str | Path | None = None,
+    max_texts: int | None = None,
+    console: Console | None = None,
+    **settings: Any,
+) -> tuple[Path, Report]:
+    """Distil an encoder on `texts` (a file of lines, or a folder) by what `method` compares within the networks.
+
+    Returns the student's folder, an encoder without a head, which `--student` of the other commands takes, and the
+    last report. settings: fields of Training. An interrupted run goes on when it is started again with the same
+    settings. Raises UserError with every problem found; also for a method that looks at answers alone.
+    """
+    console = console or Console()
+    found = find_method(method)
+    checks: list[Callable[[], Any]] = [
+        lambda: parse_student(student),
+        lambda: training_of(settings),
+        lambda: parameters_of(found, parameters or {}),
+        lambda: read_texts(texts, 1, most=max_texts),
+    ]
+    spec, training, values, rows = together(checks)
+    folder = Path(out) if out else here().root / "students" / f"general-{method}"
+    source = resolve(teacher, role="teacher")
+    check_student(spec, load_config(source))
+    tokenizer = load_tokenizer(source)
+    master, learner = load_classifier(source, NO_HEAD), make_student(spec, source, NO_HEAD, seed=training.seed)
+    recipe = general(found, found.recipe(values, Pair(shape(master), shape(learner))))
+    split = Split(rows, (-100,) * len(rows))
+    train = encode(split, tokenizer, max_length=training.max_length, regression=False, cache=here().cache)
+    console.print(
+        f"general stage: {len(train):,} texts, {train.truncated:,} cut to {training.max_length} tokens; "
+        f"{size_of(learner) / 1e6:.1f} M parameters learn from {size_of(master) / 1e6:.1f} M by {method}: "
+        + " + ".join(term.name for term in recipe.stages[0].active)
+    )
+    torch.set_num_threads(os.cpu_count() or 1)
+    scratch = folder.with_name(f".{folder.name}.run")
+
+    def tell(report: Report) -> bool:
+        loss = report.metrics["train/loss"]
+        console.print(f"{report.progress:4.0%} trained, loss {loss:.4f}, {report.seconds:.0f} s")
+        return True
+
+    around = Around(origin=source)
+    last = distill(learner, recipe, train, {}, TEXT, training, scratch, tell, teacher=master, around=around)
+    assert last is not None  # only a report that answers False ends a run early
+    card = {"source": f"general stage of {method} from {teacher}", "training": training.model_dump()}
+    encoder: Any = learner.base_model
+    save_student(encoder, tokenizer, folder, card=card)
+    shutil.rmtree(scratch, ignore_errors=True)
+    return folder, last
