@@ -38,6 +38,7 @@ golden: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m tests.benchmarks.losses
+	$(BIN)/python -m tests.benchmarks.clustering
 	$(BIN)/python -m tests.benchmarks.trial_gap
 
 clean:

@@ -13,12 +13,14 @@ import numpy as np
 import torch
 
 from raykd.errors import UserError
-from raykd.models.classifier import Head, load_classifier
+from raykd.models.classifier import load_classifier
 from raykd.models.save import CARD
 from raykd.models.source import check_folder
 from raykd.models.tokenizer import load_tokenizer
+from raykd.tasks import spans
 from raykd.tasks.data import Split
 from raykd.tasks.encode import encode
+from raykd.tasks.questions import Questions
 from raykd.tasks.source import Source
 from raykd.teachers import task_spec
 from raykd.train.config import TaskSpec
@@ -48,29 +50,46 @@ def evaluate(student: str | Path, source: Source = Source(), *, task: str | None
     spec, length = card(folder)
     data = source.load(task or spec.name, seed=1)
     wanted = task_spec(data)
-    model, tokenizer = load_classifier(folder, Head(wanted.labels)), load_tokenizer(folder)
+    model, tokenizer = load_classifier(folder, wanted.head), load_tokenizer(folder)
     torch.set_num_threads(os.cpu_count() or 1)
     splits = {
-        name: encode(split, tokenizer, max_length=length, regression=wanted.regression, cache=here().cache)
+        name: encode(
+            split,
+            tokenizer,
+            max_length=length,
+            regression=wanted.regression,
+            cache=here().cache,
+            stride=data.stride,
+        )
         for name, split in data.dev.items()
     }
     return score_splits(model, wanted, splits, device=torch.device("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 def predict(student: str | Path, rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
-    """One answer a row, in order: its label with all probabilities, or the number of a regression."""
+    """One answer a row, in order: its label with all probabilities, the number of a regression, or for a question and
+    its context the span that answers it ("" for none) with its probability."""
     folder = Path(student)
     spec, length = card(folder)
+    span = spec.kind == "span"
     if not rows:
         raise UserError("nothing to predict: no text was given")
     if len({len(row) for row in rows}) > 1 or len(rows[0]) not in (1, 2):
         raise UserError("every row must have the same number of texts, one or two (separated by a tab)")
-    model, tokenizer = load_classifier(folder, Head(spec.labels)), load_tokenizer(folder)
+    if span and len(rows[0]) != 2:
+        raise UserError("every row must be a question and its context, separated by a tab")
+    model, tokenizer = load_classifier(folder, spec.head), load_tokenizer(folder)
     torch.set_num_threads(os.cpu_count() or 1)
-    split = Split(tuple(tuple(row) for row in rows), (0,) * len(rows))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    split = Split(tuple(tuple(row) for row in rows), (0,) * len(rows), ((),) * len(rows) if span else ())
     with tempfile.TemporaryDirectory() as scratch:  # what is asked about is not kept
         coded = encode(split, tokenizer, max_length=length, regression=spec.regression, cache=Path(scratch))
-        logits = logits_of(model, coded, device=torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+        logits = logits_of(model, coded, device=device)
+        found = spans.find(spec, logits, Questions.of(coded)) if span else []
+    if span:
+        for row, one in zip(rows, found, strict=True):
+            yield {"text": list(row), "answer": one.text, "score": one.probability}
+        return
     for row, answer in zip(rows, logits.astype(np.float64), strict=True):
         if spec.regression:
             yield {"text": list(row), "score": float(answer[0])}

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
 from rich.console import Console
 
-from raykd.errors import from_pydantic
+from raykd.beside import Beside
 from raykd.methods import find as find_method
+from raykd.methods.plan import check_pair
 from raykd.models.student import parse_student
-from raykd.prepare import prepare, training_of
+from raykd.prepare import parameters_of, prepare, training_of
 from raykd.tasks.data import together
 from raykd.tasks.source import Source
 from raykd.teachers import teach_teacher
@@ -53,6 +54,7 @@ def distill(
     teacher: str | None = None,
     student: str | None = None,
     out: str | Path | None = None,
+    beside: Beside = Beside(),  # noqa: B008 (frozen)
     console: Console | None = None,
     **settings: Any,
 ) -> tuple[Path, Report]:
@@ -65,14 +67,16 @@ def distill(
 
     console = console or Console()
     found = find_method(method)
-    checks: list[Callable[[], Any]] = [lambda: training_of(settings), lambda: student and parse_student(student)]
+    checks: list[Callable[[], Any]] = [
+        lambda: training_of(settings),
+        lambda: student and parse_student(student),
+        lambda: parameters_of(found, parameters or {}),
+    ]
     training: Training = together(checks)[0]
-    try:
-        found.parameters.model_validate(parameters or {})
-    except ValidationError as error:
-        raise from_pydantic(method, error, found.parameters.model_fields) from None
     workspace = here()
-    prepared = prepare(source.load(task, training.seed), teacher, training, workspace, console.print, student)
+    data = source.load(task, training.seed)
+    suits = partial(check_pair, found, parameters or {})
+    prepared = prepare(data, teacher, training, workspace, console.print, student, suits, beside)
     folder = Path(out) if out else workspace.root / "students" / f"{task}-{method}"
     scratch = folder.with_name(f".{folder.name}.run")
     spec = TrialSpec(
@@ -84,6 +88,7 @@ def distill(
         teacher=str(prepared.teacher),
         student=prepared.student,
         origin=str(prepared.origin),
+        corpus=prepared.corpus and str(prepared.corpus),
         method=method,
         parameters=parameters or {},
         training=training,

@@ -31,15 +31,42 @@ Student = Annotated[
 ]
 Epochs = Annotated[float | None, typer.Option(help="passes over the training data; fixes it where a space searches it")]
 Seed = Annotated[int, typer.Option(help="of everything random")]
+MaxLength = Annotated[int | None, typer.Option(help="tokens a row is cut to, or of a window of a context")]
+DocStride = Annotated[int | None, typer.Option(help="tokens that windows of a context share; default: a third")]
+Corpus = Annotated[str | None, typer.Option(help="texts to retrieve neighbours from: a file of lines, or a folder")]
+Unlabelled = Annotated[str | None, typer.Option(help="more texts to learn from, by the teacher's answers alone")]
+Augment = Annotated[int | None, typer.Option(min=1, help="vary the training rows: attempts a text, e.g. 20")]
+AugmentWith = Annotated[str | None, typer.Option(help="masked language model for it; default: the encoder")]
+AugmentVectors = Annotated[str | None, typer.Option(help="GloVe file for it; default: the model's embeddings")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="name=value of the method, e.g. alpha=0.7; repeat")]
 
 
 def source_of(
-    data: str, dev: str | None, texts: str | None, label: str | None, train: int | None, most: int | None
+    data: str,
+    dev: str | None,
+    texts: str | None,
+    label: str | None,
+    train: int | None,
+    most: int | None,
+    stride: int | None = None,
 ) -> Any:
     """The flags about data as one value."""
     from raykd.tasks.source import Source
 
-    return Source(data, dev, tuple(texts.split(",")) if texts else (), label, train, most)
+    return Source(data, dev, tuple(texts.split(",")) if texts else (), label, train, most, stride)
+
+
+def beside_of(
+    corpus: str | None, unlabelled: str | None, attempts: int | None, model: str | None, vectors: str | None
+) -> Any:
+    """The flags about texts beside the data as one value."""
+    from raykd.augment.settings import Augmentation
+    from raykd.beside import Beside
+
+    if attempts is None and (model or vectors):
+        raise UserError("augment-with and augment-vectors say how --augment N varies the rows: give it too")
+    augmentation = None if attempts is None else Augmentation(masked_lm=model, vectors=vectors, attempts=attempts)
+    return Beside(corpus, unlabelled, augmentation)
 
 
 @app.command()
@@ -70,6 +97,13 @@ def tune(
     resume: Annotated[bool, typer.Option("--resume", help="go on with the sweep --name, or the task's newest")] = False,
     tracking_uri: Annotated[str | None, typer.Option(help="of MLflow; default: a SQLite file here")] = None,
     name: Annotated[str | None, typer.Option(help="of the sweep; default: task-method-n")] = None,
+    max_length: MaxLength = None,
+    doc_stride: DocStride = None,
+    corpus: Corpus = None,
+    unlabelled: Unlabelled = None,
+    augment: Augment = None,
+    augment_with: AugmentWith = None,
+    augment_vectors: AugmentVectors = None,
 ) -> None:
     """Search for the best student of a task: the product in one line."""
     from raykd.search.launch import tune as run
@@ -77,7 +111,7 @@ def tune(
 
     result = run(
         task,
-        source_of(data, dev_file, text_columns, label_column, max_train_samples, max_eval_samples),
+        source_of(data, dev_file, text_columns, label_column, max_train_samples, max_eval_samples, doc_stride),
         method=method,
         space=space,
         teacher=teacher,
@@ -93,6 +127,8 @@ def tune(
         tracking_uri=tracking_uri,
         name=name,
         resume=resume,
+        max_length=max_length,
+        beside=beside_of(corpus, unlabelled, augment, augment_with, augment_vectors),
         console=console,
     )
     print_result(result, console)
@@ -106,7 +142,7 @@ def teach(
     out: Annotated[Path | None, typer.Option(help="folder to save it in; default: raykd-runs/teachers/<task>")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="peak of AdamW's learning rate")] = None,
     batch_size: Annotated[int | None, typer.Option(help="sentences a step")] = None,
-    max_length: Annotated[int | None, typer.Option(help="tokens a row is cut to")] = None,
+    max_length: MaxLength = None,
     epochs: Epochs = None,
     seed: Seed = 1,
     max_train_samples: MaxTrain = None,
@@ -114,11 +150,12 @@ def teach(
     dev_file: DevFile = None,
     text_columns: TextColumns = None,
     label_column: LabelColumn = None,
+    doc_stride: DocStride = None,
 ) -> None:
     """Fine-tune a teacher."""
     from raykd.api import teach as run
 
-    source = source_of(data, dev_file, text_columns, label_column, max_train_samples, max_eval_samples)
+    source = source_of(data, dev_file, text_columns, label_column, max_train_samples, max_eval_samples, doc_stride)
     settings = {"learning_rate": learning_rate, "batch_size": batch_size, "max_length": max_length, "epochs": epochs}
     folder, scores = run(task, source, teacher=teacher, out=out, console=console, seed=seed, **settings)
     console.print(f"teacher: {folder}  {listing.scores_text(scores)}")
@@ -131,13 +168,11 @@ def distill(
     teacher: Teacher = None,
     student: Student = None,
     method: Annotated[str, typer.Option(help="see raykd methods")] = "kd",
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="name=value of the method, e.g. alpha=0.7; repeat")
-    ] = None,
+    set_: Set = None,
     out: Annotated[Path | None, typer.Option(help="folder to save the student in")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="peak of AdamW's learning rate")] = None,
     batch_size: Annotated[int | None, typer.Option(help="sentences a step")] = None,
-    max_length: Annotated[int | None, typer.Option(help="tokens a row is cut to")] = None,
+    max_length: MaxLength = None,
     epochs: Epochs = None,
     seed: Seed = 1,
     max_train_samples: MaxTrain = None,
@@ -145,18 +180,51 @@ def distill(
     dev_file: DevFile = None,
     text_columns: TextColumns = None,
     label_column: LabelColumn = None,
+    doc_stride: DocStride = None,
+    corpus: Corpus = None,
+    unlabelled: Unlabelled = None,
+    augment: Augment = None,
+    augment_with: AugmentWith = None,
+    augment_vectors: AugmentVectors = None,
 ) -> None:
     """Distil one student with one configuration."""
     from raykd.api import distill as run
 
-    source = source_of(data, dev_file, text_columns, label_column, max_train_samples, max_eval_samples)
+    source = source_of(data, dev_file, text_columns, label_column, max_train_samples, max_eval_samples, doc_stride)
     settings = {"learning_rate": learning_rate, "batch_size": batch_size, "max_length": max_length, "epochs": epochs}
     parameters = listing.read_settings(set_ or [])
     folder, last = run(
         task, source, method=method, parameters=parameters, teacher=teacher, student=student, out=out,
-        console=console, seed=seed, **settings,
+        beside=beside_of(corpus, unlabelled, augment, augment_with, augment_vectors), console=console, seed=seed,
+        **settings,
     )  # fmt: skip
     console.print(f"student: {folder}  score {last.score:.4f}")
+
+
+@app.command()
+def pretrain(
+    texts: Annotated[str, typer.Argument(help="a file with one text a line, or a folder of such .txt files")],
+    teacher: Annotated[str, typer.Option(help="folder or hub name of a pretrained encoder")],
+    student: Annotated[str, typer.Option(help="as for tune, e.g. build:4/312/12")],
+    method: Annotated[str, typer.Option(help="one that compares within the networks; see raykd methods")] = "minilmv2",
+    set_: Set = None,
+    out: Annotated[Path | None, typer.Option(help="folder to save the student in")] = None,
+    max_texts: Annotated[int | None, typer.Option(min=1, help="only the first so many texts")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="peak of AdamW's learning rate")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="texts a step")] = None,
+    max_length: MaxLength = None,
+    epochs: Epochs = None,
+    seed: Seed = 1,
+) -> None:
+    """Distil an encoder on plain texts, before any task: a student for tune's --student."""
+    from raykd.pretrain import pretrain as run
+
+    settings = {"learning_rate": learning_rate, "batch_size": batch_size, "max_length": max_length, "epochs": epochs}
+    folder, last = run(
+        texts, method=method, parameters=listing.read_settings(set_ or []), teacher=teacher, student=student, out=out,
+        max_texts=max_texts, console=console, seed=seed, **settings,
+    )  # fmt: skip
+    console.print(f"student: {folder}  loss {-last.score:.4f}; next: raykd tune --task TASK --student {folder}")
 
 
 @app.command()

@@ -6,6 +6,7 @@ Everything a user may have got wrong is looked at here, cheap things first, befo
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,15 +14,19 @@ from typing import TYPE_CHECKING, Any
 import torch
 from pydantic import ValidationError
 
+from raykd.beside import Beside
 from raykd.errors import UserError, from_pydantic
+from raykd.methods.method import Method, Pair, Parameters
 from raykd.models.classifier import Head, load_classifier, load_config
+from raykd.models.planned import student_shape
 from raykd.models.source import resolve
 from raykd.models.spec import Given
 from raykd.models.student import check_student, make_student, parse_student, shape, size_of
 from raykd.models.tokenizer import check_vocabulary, load_tokenizer
 from raykd.tasks.data import Data
 from raykd.tasks.metrics import majority
-from raykd.teachers import Say, Teacher, encode_all, find_teacher, task_spec
+from raykd.tasks.questions import about
+from raykd.teachers import Say, Teacher, encode_all, encode_split, find_teacher, task_spec
 from raykd.train.config import TaskSpec, Training
 from raykd.train.evaluate import evaluate
 from raykd.workspace import Workspace
@@ -46,6 +51,8 @@ class Prepared:
     student: str
     origin: Path  # what the student is cut from
     student_parameters: int
+    pair: Pair
+    corpus: Path | None  # tokenised texts to retrieve from
 
 
 def training_of(settings: dict[str, Any]) -> Training:
@@ -63,27 +70,39 @@ def prepare(
     workspace: Workspace,
     say: Say,
     student: str | None = None,
+    suits: Callable[[Pair, Path], object] = lambda pair, origin: None,
+    beside: Beside = Beside(),  # noqa: B008 (frozen)
 ) -> Prepared:
     """Tokenise `data`, find or teach the teacher, and check that it and `student` can serve.
 
     student: a description (see raykd.models.spec), or None for every other layer of the teacher. teacher: see
-    find_teacher. Raises UserError where the teacher is no better than the majority class, or where
-    labels, vocabulary or sizes do not fit.
+    find_teacher. suits: told of the pair of networks as soon as it is known, to refuse it. Raises UserError where the
+    teacher is no better than the majority class, or where labels, vocabulary or sizes do not fit.
     """
     say(f"data: {data.source}; {len(data.train)} train, " + ", ".join(f"{len(s)} {n}" for n, s in data.dev.items()))
     for note in data.notes:
         say(f"data: {note}")
     spec = task_spec(data)
-    head = Head(spec.labels)
-    if student is not None and teacher is not None:  # before the teacher is taught, which takes long
-        check_student(parse_student(student), load_config(resolve(teacher, role="teacher")))
+    head = spec.head
+    texts = beside.read(data.task)
+    if teacher is not None:  # before the teacher is taught, which takes long
+        base = resolve(teacher, role="teacher")
+        suits(_pair(student or _half(base), base, base, spec, texts.corpus is not None), base)
     found = find_teacher(data, teacher, training, workspace, say)
     tokenizer = load_tokenizer(found.folder)
-    train, dev = encode_all(data, found.folder, training.max_length, workspace)
+    student = student or _half(found.folder)
+    pair = _pair(student, found.folder, found.origin, spec, texts.corpus is not None)
+    suits(pair, found.origin)
+    extended = texts.extend(data, found.origin, workspace, say)
+    train, dev = encode_all(extended, found.folder, training.max_length, workspace)
+    corpus = None
+    if texts.corpus is not None:
+        corpus = encode_split(texts.corpus, data.task, found.folder, training.max_length, workspace).folder
     for split_name, split in {"train": train, **dev}.items():
-        if split.truncated:
+        if data.task.span:
+            say(f"data: {split_name} at {training.max_length} tokens: {about(split)}")
+        elif split.truncated:
             say(f"data: {split.truncated} of {len(split)} {split_name} rows cut to {training.max_length} tokens")
-    student = student or f"cut:{max(1, shape(load_config(found.folder)).layers // 2)}"
     size = _check_student(student, found.origin, head, tokenizer)
     model = load_classifier(found.folder, head)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -106,7 +125,26 @@ def prepare(
         student=student,
         origin=found.origin,
         student_parameters=size,
+        pair=pair,
+        corpus=corpus,
     )
+
+
+def parameters_of(method: Method, given: dict[str, Any]) -> Parameters:
+    """Checked hyperparameters of `method`; UserError names every bad one."""
+    try:
+        return method.parameters.model_validate(given)
+    except ValidationError as error:
+        raise from_pydantic(method.name, error, method.parameters.model_fields) from None
+
+
+def _half(encoder: Path) -> str:
+    """The default student: every other layer."""
+    return f"cut:{max(1, shape(load_config(encoder)).layers // 2)}"
+
+
+def _pair(student: str, teacher: Path, origin: Path, spec: TaskSpec, corpus: bool) -> Pair:
+    return Pair(shape(load_config(teacher)), student_shape(parse_student(student), origin), spec.kind, corpus)
 
 
 def _check_student(student: str, teacher: Path, head: Head, tokenizer: PreTrainedTokenizerFast) -> int:
@@ -120,13 +158,15 @@ def _check_student(student: str, teacher: Path, head: Head, tokenizer: PreTraine
 
 
 def _preflight(teacher: Teacher, score: float, floor: float, spec: TaskSpec, say: Say) -> None:
-    said = f"teacher '{teacher.name}' scores {score:.4f} {spec.primary} on dev; the majority class scores {floor:.4f}"
+    blind = "never answering" if spec.kind == "span" else "the majority class"
+    said = f"teacher '{teacher.name}' scores {score:.4f} {spec.primary} on dev; {blind} scores {floor:.4f}"
     if score > floor:
         say(said)
     elif teacher.taught:
         say(f"warning: {said}. A student has nothing to learn from it beyond the labels")
     else:
+        lacks = "head for spans" if spec.kind == "span" else "classifier"
         raise UserError(
             f"{said}: it knows nothing of task '{spec.name}'. Fine-tune it first: raykd teach --task {spec.name}, or "
-            "name an encoder without a classifier, which raykd fine-tunes by itself"
+            f"name an encoder without a {lacks}, which raykd fine-tunes by itself"
         )

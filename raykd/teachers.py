@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from raykd.models.classifier import Head, has_head, load_classifier
+from raykd.models.classifier import has_head, load_classifier
 from raykd.models.scratch import scratch_classifier, word_tokenizer
 from raykd.models.source import resolve
 from raykd.models.tokenizer import load_tokenizer
 from raykd.tasks import sample
 from raykd.tasks.data import Data, Split, fingerprint
 from raykd.tasks.encode import Encoded, encode
+from raykd.tasks.task import Task
 from raykd.train.config import TaskSpec, Training
 from raykd.train.loop import Report
 from raykd.train.teach import Lesson, teach
@@ -50,20 +51,20 @@ class Teacher:
 def task_spec(data: Data) -> TaskSpec:
     """The part of a task that training needs."""
     task = data.task
-    return TaskSpec(name=task.name, labels=task.labels, metrics=task.metrics, primary=task.primary)
+    return TaskSpec(name=task.name, labels=task.labels, metrics=task.metrics, primary=task.primary, kind=task.kind)
 
 
 def find_teacher(data: Data, name: str | None, training: Training, workspace: Workspace, say: Say) -> Teacher:
     """The teacher called `name` (a folder or hub name), or the default one for this data.
 
-    An encoder without a classifier is fine-tuned first, and kept for the next time.
+    An encoder without a head for the task is fine-tuned first, and kept for the next time.
     """
     if name is None and data.source.startswith("built-in sample"):
         folder = _sample_teacher(data, workspace, say)
         return Teacher(folder, "sample", folder, taught=True)
     name = name or DEFAULT_TEACHER
     base = resolve(name, role="teacher")
-    if has_head(base):
+    if has_head(base, span=data.task.span):
         return Teacher(base, _short(name), base, taught=False)
     return Teacher(_taught(base, data, training, workspace, say), _short(name), base, taught=True)
 
@@ -76,31 +77,40 @@ def teach_teacher(
     train, dev = encode_all(data, source, training.max_length, workspace)
     torch.manual_seed(training.seed)
     spec = task_spec(data)
-    model = load_classifier(source, Head(spec.labels))
+    model = load_classifier(source, spec.head)
     return _teach(model, load_tokenizer(source), train, dev, spec, training, folder, say, str(source))
 
 
 def encode_all(data: Data, model: Path, length: int, workspace: Workspace) -> tuple[Encoded, dict[str, Encoded]]:
     """The tokenised train and dev splits, for the tokenizer of the model in folder `model`."""
-    tokenizer = load_tokenizer(model)
 
     def one(split: Split) -> Encoded:
-        return encode(split, tokenizer, max_length=length, regression=data.task.regression, cache=workspace.cache)
+        return encode_split(split, data.task, model, length, workspace, stride=data.stride)
 
     return one(data.train), {name: one(split) for name, split in data.dev.items()}
+
+
+def encode_split(
+    split: Split, task: Task, model: Path, length: int, workspace: Workspace, *, stride: int | None = None
+) -> Encoded:
+    """One tokenised split; stride: see encode."""
+    tokenizer, cache = load_tokenizer(model), workspace.cache
+    return encode(split, tokenizer, max_length=length, regression=task.regression, cache=cache, stride=stride)
 
 
 def _taught(base: Path, data: Data, training: Training, workspace: Workspace, say: Say) -> Path:
     """The encoder in `base` fine-tuned on this data, from an earlier time if it was done before."""
     lesson = Training(max_length=training.max_length, seed=training.seed, evaluations=3)
     weights = sorted((f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in base.glob("*.safetensors"))
-    folder = workspace.teachers / _key(str(base), weights, data.fingerprint, lesson.model_dump())
+    stride = [] if data.stride is None else [data.stride]
+    folder = workspace.teachers / _key(str(base), weights, data.fingerprint, lesson.model_dump(), *stride)
     if not folder.is_dir():
-        say(f"teacher: {_short(str(base))} has no classifier; fine-tuning it for {lesson.epochs:g} epochs, once")
+        lacks = "head for spans" if data.task.span else "classifier"
+        say(f"teacher: {_short(str(base))} has no {lacks}; fine-tuning it for {lesson.epochs:g} epochs, once")
         torch.manual_seed(lesson.seed)
         train, dev = encode_all(data, base, training.max_length, workspace)
         spec = task_spec(data)
-        model = load_classifier(base, Head(spec.labels))
+        model = load_classifier(base, spec.head)
         _teach(model, load_tokenizer(base), train, dev, spec, lesson, folder, say, str(base))
     return folder
 
@@ -113,8 +123,8 @@ def _sample_teacher(data: Data, workspace: Workspace, say: Say) -> Path:
     if not folder.is_dir():
         spec = task_spec(data)
         say(f"teacher: training the sample's from scratch on {len(corpus)} clean sentences, once (about a minute)")
-        tokenizer = word_tokenizer(sample.vocabulary())
-        model = scratch_classifier(tokenizer, Head(spec.labels), dropout=0.0, seed=SAMPLE_TRAINING.seed)
+        tokenizer = word_tokenizer(sample.vocabulary(data.task))
+        model = scratch_classifier(tokenizer, spec.head, dropout=0.0, seed=SAMPLE_TRAINING.seed)
 
         def one(split: Split) -> Encoded:
             length, real = SAMPLE_TRAINING.max_length, data.task.regression

@@ -23,7 +23,7 @@ ARROWS = {
     "report": set(),
     "train": {"methods", "knowledge", "models", "tasks", "losses", "errors"},
     "tracking": {"methods", "search", "train", "workspace", "errors"},
-    "search": {"train", "methods", "models", "tasks", "tracking", "report", "prepare", "workspace", "errors"},
+    "search": {"train", "methods", "models", "tasks", "tracking", "report", "prepare", "beside", "workspace", "errors"},
 }
 
 

@@ -7,6 +7,8 @@ one length first. Teacher features and memory are constants.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -74,12 +76,36 @@ def centroid_distances(features: Tensor, memory: Tensor, *, floor: float = 0.0) 
 def squared_centroid_distances(features: Tensor, memory: Tensor) -> Tensor:
     """||x_b - m||^2, [B, M], of features [B, F] and centroids [M, F]; exactly 0 where only rounding is left."""
     features, memory = widened(features, memory)
-    # Inner products of points far from the origin lose the digits that tell them apart; distances know no origin.
-    origin = memory.detach().mean(dim=0)
-    features, memory = features - origin, memory - origin
-    norms = features.square().sum(dim=-1, keepdim=True) + memory.square().sum(dim=-1)
+    return squared_distances_to(about_mean(memory), features)
+
+
+@dataclass(frozen=True)
+class AboutMean:
+    """Centroids about their mean: that mean [F], the centroids without it [M, F], and the squared norms of those [M].
+
+    Inner products of points far from the origin lose the digits that tell them apart; distances know no origin.
+    """
+
+    mean: Tensor
+    centroids: Tensor
+    squared_norms: Tensor
+
+
+def about_mean(memory: Tensor) -> AboutMean:
+    """What of a memory [M, F] is the same for every batch of features: made once where many are to come."""
+    (memory,) = widened(memory)
+    mean = memory.detach().mean(dim=0)
+    centroids = memory - mean
+    return AboutMean(mean, centroids, centroids.square().sum(dim=-1))
+
+
+def squared_distances_to(memory: AboutMean, features: Tensor) -> Tensor:
+    """``squared_centroid_distances`` [B, M] of features [B, F], in one product with all centroids."""
+    features, mean, centroids, squared_norms = widened(features, memory.mean, memory.centroids, memory.squared_norms)
+    features = features - mean
+    norms = features.square().sum(dim=-1, keepdim=True) + squared_norms
     with without_autocast(features):
-        squared = norms - 2 * features @ memory.T
+        squared = norms - 2 * (features @ centroids.T)
     return torch.where(squared > _NOISE * torch.finfo(squared.dtype).eps * norms, squared, 0.0)
 
 

@@ -1,22 +1,25 @@
 """The teacher's memory for FSD_G (Jung et al.): centroids of its features, in passes over batches of them.
 
 Flattened features are large, so they are never held together: ``batches`` is a function that starts a pass and gives
-feature batches [b, F], on the device of ``init`` and in the same order every time. Memory for a few [M, F] beside one
-batch.
+feature batches [b, F], on the device of ``init`` and in the same order every time; tensors of their own, as a few small
+batches are held at once. Memory for a few [M, F] and a few blocks of 64 rows (or of one batch, if that is larger).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from .centroids import squared_centroid_distances
+from .centroids import about_mean, squared_distances_to
 from .precision import widened
 
 Batches = Callable[[], Iterable[Tensor]]
+
+# A product of 64 rows with all centroids reads those once; row by row they are read 64 times, which is all of the time.
+_ROWS_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ def published_spread(batches: Iterable[Tensor]) -> tuple[float, float]:
     return (last.mean() / number).item(), (last.var(dim=-1).mean() / number).sqrt().item()
 
 
+@torch.no_grad()
 def published_memory(batches: Batches, init: Tensor, epochs: int) -> Memory:
     """The published procedure from ``init`` [M, F], which is its pass 0; ``epochs`` counts that pass too.
 
@@ -54,24 +58,29 @@ def published_memory(batches: Batches, init: Tensor, epochs: int) -> Memory:
     nearest: Tensor | None = None
     for epoch in range(1, epochs):
         if epoch % 2:
-            nearest = torch.cat([_nearest(batch, centroids)[0] for batch in batches()])
+            nearest_of = _finder(centroids)
+            nearest = torch.cat([nearest_of(block)[0] for block in _blocks(batches())])
             assignments[epoch] = nearest
         elif nearest is not None:
-            centroids = _published_move(batches(), torch.zeros_like(centroids) if epoch == 2 else centroids, nearest)
+            if epoch == 2:
+                centroids = torch.zeros_like(centroids)
+            _published_move(batches(), centroids, nearest)
     return Memory(centroids, assignments)
 
 
-def _published_move(batches: Iterable[Tensor], centroids: Tensor, nearest: Tensor) -> Tensor:
+def _published_move(batches: Iterable[Tensor], centroids: Tensor, nearest: Tensor) -> None:
+    """In place: a batch moves only the centroids that it has members of, and of the others nothing is read."""
     start = 0
     for features in batches:
         chosen = nearest[start : start + len(features)]
         start += len(features)
         # The members x_1 .. x_n of one batch together: c <- (c + x_1 + ... + x_n) / (n + 1).
-        sums, counts = _members(features, chosen, centroids)
-        centroids = (centroids + sums) / (counts + 1)
-    return centroids
+        touched, members = chosen.unique(return_counts=True)
+        centroids.index_add_(0, chosen, features.to(centroids.dtype))
+        centroids[touched] /= (members + 1).unsqueeze(-1)
 
 
+@torch.no_grad()
 def kmeans(batches: Batches, init: Tensor, epochs: int, tolerance: float) -> Memory:
     """Lloyd's iterations from centroids ``init`` [M, F], ``epochs`` passes at most.
 
@@ -94,23 +103,26 @@ def kmeans(batches: Batches, init: Tensor, epochs: int, tolerance: float) -> Mem
 
 def _lloyd(batches: Iterable[Tensor], centroids: Tensor) -> tuple[Tensor, Tensor]:
     """The means of each centroid's members [M, F], and the assignments [N]."""
-    means, totals = torch.zeros_like(centroids), centroids.new_zeros(len(centroids), 1)
+    nearest_of = _finder(centroids)
+    moves, totals = torch.zeros_like(centroids), centroids.new_zeros(len(centroids))
     far, how_far = centroids[:0], centroids.new_zeros(0)
     assigned = []
-    for features in batches:
-        chosen, squared = _nearest(features, centroids)
+    for features in _blocks(batches):
+        chosen, squared = nearest_of(features)
         assigned.append(chosen)
-        sums, counts = _members(features, chosen, centroids)
-        totals = totals + counts
-        # A running mean: sums of many examples lose digits in float32.
-        means = means + (sums - counts * means) / totals.clamp_min(1)
+        totals.index_add_(0, chosen, torch.ones_like(totals[chosen]))
+        # Summed about the centroids, not the origin: float32 loses digits in sums of many large numbers.
+        moves.index_add_(0, chosen, centroids[chosen].neg_().add_(features))
 
         # As many of the farthest as are needed should no centroid get its first member any more.
+        before = len(how_far)
         how_far = torch.cat([how_far, squared])
         how_far, kept = how_far.topk(min(int((totals == 0).sum()), len(how_far)))
-        far = torch.cat([far, features.to(far.dtype)])[kept] if len(kept) else far[:0]
-    empty = (totals.squeeze(-1) == 0).nonzero().squeeze(-1)
-    means[empty] = centroids[empty]
+        if bool((kept >= before).any()):  # rarely, once most of the pass is over
+            far = torch.cat([far, features.to(far.dtype)])
+        far = far[kept]
+    means = moves.div_(totals.clamp_min(1).unsqueeze(-1)).add_(centroids)
+    empty = (totals == 0).nonzero().squeeze(-1)
     substitutes = far[how_far > 0][: len(empty)]
     means[empty[: len(substitutes)]] = substitutes
     return means, torch.cat(assigned)
@@ -136,14 +148,32 @@ def draw_rows(batches: Iterable[Tensor], number: int, generator: torch.Generator
     return rows
 
 
-def _nearest(features: Tensor, centroids: Tensor) -> tuple[Tensor, Tensor]:
-    """The nearest centroid of each example [b] (the first among equals), and the squared distance to it [b]."""
-    squared, chosen = squared_centroid_distances(features, centroids).min(dim=-1)
-    return chosen, squared
+def _blocks(batches: Iterable[Tensor]) -> Iterator[Tensor]:
+    """The same examples in the same order, small batches joined to blocks of 64 rows or a little more."""
+    held: list[Tensor] = []
+    for features in batches:
+        held.append(features)
+        if sum(map(len, held)) >= _ROWS_AT_ONCE:
+            yield torch.cat(held) if len(held) > 1 else held[0]
+            held = []
+    if held:
+        yield torch.cat(held)
 
 
-def _members(features: Tensor, chosen: Tensor, centroids: Tensor) -> tuple[Tensor, Tensor]:
-    """Sums [M, F] and numbers [M, 1] of the examples that chose each centroid."""
-    ones = centroids.new_ones(len(features), 1)
-    sums = torch.zeros_like(centroids).index_add(0, chosen, features.to(centroids.dtype))
-    return sums, centroids.new_zeros(len(centroids), 1).index_add(0, chosen, ones)
+def _finder(centroids: Tensor) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+    """What finds the nearest centroid of each example [b] (the first among equals), and the squared distance to it [b].
+
+    Centroids stay as they are during a pass, so they are centred and their norms taken once for all of its batches.
+    """
+    memory = about_mean(centroids)
+    # Products with equal centroids may differ by rounding: a later one would win over the first.
+    first = (memory.squared_norms == memory.squared_norms.unsqueeze(-1)).byte().argmax(dim=-1)
+    later = (first != torch.arange(len(first), device=first.device)).nonzero().squeeze(-1)
+    differ = (centroids[later] != centroids[first[later]]).any(dim=-1)
+    first[later[differ]] = later[differ]
+
+    def nearest_of(features: Tensor) -> tuple[Tensor, Tensor]:
+        squared, chosen = squared_distances_to(memory, features).min(dim=-1)
+        return first[chosen], squared
+
+    return nearest_of

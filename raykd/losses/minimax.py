@@ -68,16 +68,21 @@ def hardest(
     Logits are [M, C], ``owner`` [M] counts from 0 to owners - 1 in any order; of equal KL the first row comes first.
     The method trains on all ``number`` columns; the published code's "rank R" is column R - 1 alone.
     """
-    # Two stable sorts: by KL, then by owner; a row's rank is its distance from the first of its owner.
-    by_kl = neighbour_kl(student_logits, teacher_logits, temperature).sort(descending=True, stable=True).indices
+    return largest(neighbour_kl(student_logits, teacher_logits, temperature), owner, number, owners=owners)
+
+
+def largest(score: Tensor, owner: Tensor, number: int, *, owners: int) -> Tensor:
+    """As `hardest`, by any ``score`` [M]: for a regression, whose logits have no KL, the squared difference."""
+    # Two stable sorts: by score, then by owner; a row's rank is its distance from the first of its owner.
+    by_score = score.sort(descending=True, stable=True).indices
     owner = owner.long()
-    sorted_owner, by_owner = owner[by_kl].sort(stable=True)
+    sorted_owner, by_owner = owner[by_score].sort(stable=True)
     counts = torch.bincount(owner)
     first = counts.cumsum(dim=0) - counts
     rank = torch.arange(len(owner), device=owner.device) - first[sorted_owner]
     rows = torch.full((owners, number), NOBODY, device=owner.device)
     ranked = rank < number
-    rows[sorted_owner[ranked], rank[ranked]] = by_kl[by_owner][ranked]
+    rows[sorted_owner[ranked], rank[ranked]] = by_score[by_owner][ranked]
     return rows
 
 

@@ -49,8 +49,12 @@ def pkt(student: Tensor, teacher: Tensor) -> Tensor:
     logarithm, to p.
     """
     student, teacher = widened(student, teacher.detach())
-    ours, theirs = _neighbours(student), _neighbours(teacher)
-    return (theirs * ((theirs + _PKT_EPSILON) / (ours + _PKT_EPSILON)).log()).mean()
+    ours, theirs = _neighbours(student) + _PKT_EPSILON, _neighbours(teacher) + _PKT_EPSILON
+    # Either side's rows have one sum, so p_s - p_t adds nothing to the loss; but with it every element is of the second
+    # order in how p_t and p_s differ, where the first order would leave the sum as small as its rounding errors.
+    part = (theirs - ours) / ours
+    log_ratio = torch.log1p(part)
+    return (ours * ((1 + part) * log_ratio - part) - _PKT_EPSILON * log_ratio).mean()
 
 
 def cckd_gaussian(student: Tensor, teacher: Tensor, *, gamma: float = 0.4, max_p: int = 2) -> Tensor:

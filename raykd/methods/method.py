@@ -79,9 +79,9 @@ class Method:
         problems = []
         if pair.answers not in self.answers:
             allowed = ", ".join(sorted(self.answers))
-            problems.append(f"method '{self.name}' learns {allowed}; this task's answer is a {pair.answers}")
+            problems.append(f"it learns {allowed}; this task's answer is of kind {pair.answers}")
         if self.needs_corpus and not pair.corpus:
-            problems.append(f"method '{self.name}' retrieves from your own texts: give them with --corpus")
+            problems.append("it retrieves from your own texts: give one or more with --corpus")
         if problems:
             raise UserError(*problems)
         if self.chain is not None:

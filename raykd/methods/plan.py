@@ -18,14 +18,14 @@ def check_pair(method: Method, parameters: dict[str, Any], pair: Pair, origin: P
     origin: the folder of the encoder that students and assistants are cut from or built after.
     """
     taught_by = pair.teacher
-    for link in method.links(method.parameters.model_validate(parameters), pair):
-        learner = _learner(link, pair, origin)
-        teacher = taught_by if link.taught_by == "previous" else pair.teacher
-        try:
+    try:
+        for link in method.links(method.parameters.model_validate(parameters), pair):
+            learner = _learner(link, pair, origin)
+            teacher = taught_by if link.taught_by == "previous" else pair.teacher
             link.recipe(Pair(teacher, learner, pair.answers, pair.corpus))
-        except UserError as error:
-            raise UserError(*(f"method '{method.name}': {problem}" for problem in error.problems)) from None
-        taught_by = learner
+            taught_by = learner
+    except UserError as error:
+        raise UserError(*(f"method '{method.name}': {problem}" for problem in error.problems)) from None
 
 
 def _learner(link: Link, pair: Pair, origin: Path) -> Shape:

@@ -162,7 +162,8 @@ class Fact:
 class Opponent:
     """A network that trains against the student with an optimiser of its own (AdamW), minimising `loss`.
 
-    It trains on the first `turns` batches of every `cycle`; the student trains on all of them.
+    It trains on the first `turns` batches of every `cycle`, until the fraction `until` of the run; the student trains
+    on all of them.
     """
 
     make: Callable[[Scene], nn.Module]
@@ -170,6 +171,7 @@ class Opponent:
     learning_rate: float
     turns: int = 10
     cycle: int = 100
+    until: float = 1.0
 
 
 @dataclass(frozen=True)

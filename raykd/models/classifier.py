@@ -1,4 +1,4 @@
-"""A sequence classifier from a folder: its head, its labels, and what must agree before anything is trained."""
+"""A model with a head from a folder: classifier or span finder, its labels, what must agree before training."""
 
 from __future__ import annotations
 
@@ -22,20 +22,28 @@ Attention = Literal["sdpa", "eager"]
 
 @dataclass(frozen=True)
 class Head:
-    """What a classifier answers: the label names in the order of the logits; () is one real number (regression)."""
+    """What a model answers: the label names in the order of the logits; () is one real number (regression).
+
+    span: where an answer starts and ends among the tokens instead; it has no labels.
+    """
 
     labels: tuple[str, ...]
+    span: bool = False
 
     def __post_init__(self) -> None:
+        if self.span and self.labels:
+            raise UserError(f"labels {list(self.labels)}: a span of the text has none")
         if len(self.labels) == 1 or len(set(self.labels)) != len(self.labels):
             raise UserError(f"labels {list(self.labels)}: give two or more different names, or none for a real number")
 
     @property
     def size(self) -> int:
-        """The number of logits."""
-        return len(self.labels) or 1
+        """The number of logits; of each token for a span."""
+        return 2 if self.span else len(self.labels) or 1
 
     def __str__(self) -> str:
+        if self.span:
+            return "the start and end of an answer"
         return f"{self.size} labels {_numbered(self.labels)}" if self.labels else "one real number"
 
 
@@ -56,56 +64,72 @@ def load_config(folder: Path) -> PreTrainedConfig:
     return config
 
 
+def auto_class(config: PreTrainedConfig, *, span: bool) -> Any:
+    """The library's Auto class that builds this head; UserError where the architecture has no such head."""
+    from transformers import AutoModelForQuestionAnswering, AutoModelForSequenceClassification
+    from transformers.models.auto import MODEL_FOR_QUESTION_ANSWERING_MAPPING
+
+    if span and type(config) not in MODEL_FOR_QUESTION_ANSWERING_MAPPING:
+        raise UserError(f"a {config.model_type} model has no head for spans: take another encoder for this task")
+    return AutoModelForQuestionAnswering if span else AutoModelForSequenceClassification
+
+
 def set_labels(config: PreTrainedConfig, head: Head) -> None:
     """Write the head into a configuration, in place, so that the saved model names its labels itself."""
-    names = head.labels or ("LABEL_0",)
+    names = head.labels or tuple(f"LABEL_{index}" for index in range(head.size))
     config.id2label = dict(enumerate(names))
     config.label2id = {name: index for index, name in enumerate(names)}
-    config.problem_type = "single_label_classification" if head.labels else "regression"
+    config.problem_type = None
+    if not head.span:
+        config.problem_type = "single_label_classification" if head.labels else "regression"
 
 
-def has_head(folder: Path) -> bool:
-    """Whether the folder holds a sequence classifier: config.json says so, and every weight of the head is stored."""
+def has_head(folder: Path, *, span: bool = False) -> bool:
+    """Whether the folder holds a sequence classifier (or a span finder): config.json says so, and every weight of the
+    head is stored."""
     config = load_config(folder)
-    named = any(name.endswith("ForSequenceClassification") for name in config.architectures or ())
-    return named and not head_names(config) - weight_names(folder)
+    ends = ("ForQuestionAnswering", "ForQuestionAnsweringSimple") if span else ("ForSequenceClassification",)
+    named = any(name.endswith(ends) for name in config.architectures or ())
+    return named and not head_names(config, span=span) - weight_names(folder)
 
 
-def head_names(config: PreTrainedConfig) -> set[str]:
+def head_names(config: PreTrainedConfig, *, span: bool = False) -> set[str]:
     """The names of the weights outside the encoder, e.g. {"classifier.weight", "classifier.bias"} for BERT."""
     import torch
-    from transformers import AutoModelForSequenceClassification
 
     with torch.device("meta"):
-        model = AutoModelForSequenceClassification.from_config(config)
+        model = auto_class(config, span=span).from_config(config)
     return {name for name in model.state_dict() if not name.startswith(model.base_model_prefix + ".")}
 
 
 def load_classifier(folder: Path, head: Head, *, attention: Attention = "sdpa") -> PreTrainedModel:
-    """The classifier in `folder`, float32, on the CPU, in eval mode, its configuration carrying the labels of `head`.
+    """The model in `folder`, float32, on the CPU, in eval mode, its configuration carrying the labels of `head`.
 
     A bare encoder gets a fresh head from torch's default generator, which the caller seeds. attention: "eager" where
     attention maps are wanted; with "sdpa", architectures that have no SDPA code (DeBERTa) still take eager.
-    Raises UserError: other labels or another order than the stored head's, damaged or incomplete weights.
+    Raises UserError: other labels or another order than the stored head's, no head for spans in this architecture,
+    damaged or incomplete weights.
     """
     config = load_config(folder)
-    if has_head(folder):
+    if not head.span and has_head(folder):
         check_labels(config, head, folder)
     set_labels(config, head)
-    model, missing = load_weights(folder, config, attention=attention)
+    model, missing = load_weights(folder, config, attention=attention, span=head.span)
     check_complete({name for name in missing if name.startswith(model.base_model_prefix + ".")}, folder)
     return model
 
 
-def load_weights(folder: Path, config: PreTrainedConfig, *, attention: Attention) -> tuple[PreTrainedModel, set[str]]:
-    """The classifier of this configuration with the stored weights, and the names of those that were not stored."""
+def load_weights(
+    folder: Path, config: PreTrainedConfig, *, attention: Attention, span: bool = False
+) -> tuple[PreTrainedModel, set[str]]:
+    """The model of this configuration with the stored weights, and the names of those that were not stored."""
     import torch
     from safetensors import SafetensorError
-    from transformers import AutoModelForSequenceClassification
 
+    kind = auto_class(config, span=span)
     try:
         with quiet(), torch.device("cpu"):
-            model, info = AutoModelForSequenceClassification.from_pretrained(
+            model, info = kind.from_pretrained(
                 str(folder),
                 config=config,
                 dtype=torch.float32,

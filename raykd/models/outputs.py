@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -17,7 +18,7 @@ class Outputs:
     """B sentences, C logits, L tokens, D hidden width, H heads."""
 
     logits: Tensor
-    """`[B, C]`"""
+    """`[B, C]`; of a model for spans `[B, L, 2]`, each token as start and as end of the answer"""
     hidden_states: tuple[Tensor, ...] | None
     """One `[B, L, D]` a layer, index 0 the embedding output; None if not asked for."""
     attentions: tuple[Tensor, ...] | None
@@ -34,7 +35,7 @@ def forward(
     hidden_states: bool = False,
     attentions: bool = False,
 ) -> Outputs:
-    """Run a classifier (or its DistributedDataParallel wrapper) on a batch.
+    """Run a model (or its DistributedDataParallel wrapper) on a batch.
 
     input_ids, attention_mask, token_type_ids: `[B, L]`, mask 1 for tokens and 0 for padding. token_type_ids are dropped
     for models that know no second segment (RoBERTa, DistilBERT). inputs_embeds: `[B, L, D_embedding]` instead of
@@ -53,7 +54,7 @@ def forward(
     if attentions and (not found.attentions or any(one is None for one in found.attentions)):
         raise ValueError("this model gives no attention maps: load it with attention='eager'")
     return Outputs(
-        logits=found.logits,
+        logits=torch.stack([found.start_logits, found.end_logits], dim=-1) if "start_logits" in found else found.logits,
         hidden_states=tuple(found.hidden_states) if hidden_states else None,
         attentions=tuple(found.attentions) if attentions else None,
     )

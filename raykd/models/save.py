@@ -24,7 +24,7 @@ def save_student(
     *,
     card: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write model (safetensors) and tokenizer, to be read by AutoModelForSequenceClassification without raykd.
+    """Write model (safetensors) and tokenizer, to be read by transformers without raykd.
 
     card: how the student was made, written as raykd.json. Written beside `folder` first and then renamed; what a killed
     run left there is swept. One writer a folder. A student that is already there is replaced.

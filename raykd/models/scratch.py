@@ -1,4 +1,4 @@
-"""A tokenizer and a small classifier made from nothing, for the built-in sample on machines without network."""
+"""A tokenizer and a small model made from nothing, for the built-in sample on machines without network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from raykd.models.classifier import Head, set_labels
 from raykd.models.seed import seeded
 
 if TYPE_CHECKING:
-    from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
@@ -57,9 +57,9 @@ def scratch_classifier(
     max_length: int = 128,
     dropout: float = 0.1,
     seed: int,
-) -> BertForSequenceClassification:
+) -> PreTrainedModel:
     """A BERT of these sizes with random weights that depend on `seed` alone: float32, on the CPU, in eval mode."""
-    from transformers import BertConfig, BertForSequenceClassification
+    from transformers import BertConfig, BertForQuestionAnswering, BertForSequenceClassification
 
     config = BertConfig(
         vocab_size=len(tokenizer),
@@ -74,4 +74,4 @@ def scratch_classifier(
     )
     set_labels(config, head)
     with seeded(seed):
-        return BertForSequenceClassification(config).eval()
+        return (BertForQuestionAnswering if head.span else BertForSequenceClassification)(config).eval()

@@ -15,6 +15,7 @@ from raykd.models.classifier import (
     Attention,
     Head,
     attention_option,
+    auto_class,
     check_complete,
     load_classifier,
     load_config,
@@ -60,15 +61,14 @@ def _named(model: PreTrainedModel, spec: StudentSpec) -> PreTrainedModel:
 
 
 def _build(spec: Build, teacher: Path, head: Head, attention: Attention) -> PreTrainedModel:
-    from transformers import AutoModelForSequenceClassification
-
     config = load_config(teacher)
     check_student(spec, config)
     config.num_hidden_layers, config.hidden_size, config.num_attention_heads = spec.layers, spec.hidden, spec.heads
     setattr(config, INTERMEDIATE[config.model_type], spec.intermediate)
     config.architectures = None
     set_labels(config, head)
-    model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32, **attention_option(attention))
+    kind = auto_class(config, span=head.span)
+    model: PreTrainedModel = kind.from_config(config, dtype=torch.float32, **attention_option(attention))
     return model.eval()
 
 
@@ -76,7 +76,7 @@ def _cut(spec: Cut, teacher: Path, head: Head, attention: Attention) -> PreTrain
     config = load_config(teacher)
     check_student(spec, config)
     layers = picked_layers(spec, config.num_hidden_layers)
-    whole = _whole(teacher, _version(teacher))
+    whole = _whole(teacher, _version(teacher), head.span)
     config.num_hidden_layers = len(layers)
     set_labels(config, head)
     new_place = {f"{whole.stack}.{old - 1}.": f"{whole.stack}.{new}." for new, old in enumerate(layers)}
@@ -119,11 +119,14 @@ class _Whole:
 
 
 @lru_cache(maxsize=2)
-def _whole(folder: Path, version: tuple[tuple[str, int, int], ...]) -> _Whole:
+def _whole(folder: Path, version: tuple[tuple[str, int, int], ...], span: bool) -> _Whole:
     """Read a teacher once a process; `version` makes a rewritten folder a new entry. Keeps its weights in memory."""
     # Under a seed of its own: filling in absent weights must not move the generator that the student's head comes from.
+    config = load_config(folder)
+    if span:
+        set_labels(config, Head((), span=True))  # whatever head is stored, there are two logits
     with seeded(0):
-        model, missing = load_weights(folder, load_config(folder), attention="sdpa")
+        model, missing = load_weights(folder, config, attention="sdpa", span=span)
     prefix = model.base_model_prefix
     inside = {name: weight for name, weight in model.state_dict().items() if name.startswith(prefix + ".")}
     absent = frozenset(name for name in missing if name in inside)

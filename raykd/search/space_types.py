@@ -101,9 +101,9 @@ class Space:
         """
         if any(dimension.endless for dimension in self.dimensions):
             return None
-        asked = {name for dimension in self.dimensions for name in dimension.when}
         counts: dict[frozenset[tuple[str, Any]], int] = {frozenset(): 1}
-        for dimension in self.dimensions:
+        for number, dimension in enumerate(self.dimensions):
+            asked = {name for later in self.dimensions[number + 1 :] for name in later.when}
             grown: dict[frozenset[tuple[str, Any]], int] = {}
             for known, count in counts.items():
                 if not dimension.active(dict(known)):
@@ -112,8 +112,9 @@ class Space:
                     branches = [(known | {(dimension.name, value)}, count) for value in dimension.candidates()]
                 else:
                     branches = [(known, count * len(dimension.candidates()))]
-                for key, number in branches:
-                    grown[key] = grown.get(key, 0) + number
+                for found, times in branches:
+                    key = frozenset(item for item in found if item[0] in asked)
+                    grown[key] = grown.get(key, 0) + times
             counts = grown
         return sum(counts.values())
 

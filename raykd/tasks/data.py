@@ -12,26 +12,35 @@ from raykd.errors import UserError
 from raykd.tasks.task import Task
 
 T = TypeVar("T")
+Answer = tuple[int, str]  # where it starts in the context, in characters, and its text
 
 
 @dataclass(frozen=True)
 class Split:
-    """Rows of one split: each has one or two texts and a class index or a real number."""
+    """Rows of one split: each has one or two texts and a class index or a real number.
+
+    Where spans are asked for, the texts are question and context, `answers` holds each row's right ones (the first is
+    learned, every one counts), and the label is 1, or 0 for a question that the context does not answer.
+    """
 
     texts: tuple[tuple[str, ...], ...]
     labels: tuple[int | float, ...]
+    answers: tuple[tuple[Answer, ...], ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def first(self, n: int | None) -> Split:
         """The first n rows, or all of them."""
-        return self if n is None or n >= len(self) else Split(self.texts[:n], self.labels[:n])
+        if n is None or n >= len(self):
+            return self
+        return Split(self.texts[:n], self.labels[:n], self.answers[:n])
 
     def take(self, rows: Iterable[int]) -> Split:
         """The rows of these numbers, in their order."""
         chosen = list(rows)
-        return Split(tuple(self.texts[i] for i in chosen), tuple(self.labels[i] for i in chosen))
+        answers = tuple(self.answers[i] for i in chosen) if self.answers else ()
+        return Split(tuple(self.texts[i] for i in chosen), tuple(self.labels[i] for i in chosen), answers)
 
 
 @dataclass(frozen=True)
@@ -56,15 +65,18 @@ class Data:
     source: str  # one line for a person
     notes: tuple[str, ...]  # what was dropped, inferred, cut
     fingerprint: str  # hash of the content
+    stride: int | None = None  # tokens that consecutive windows of a context share, for spans
 
 
 def fingerprint(task: Task, train: Split, dev: dict[str, Split]) -> str:
-    """16 hexadecimal digits over class names, texts and labels of all splits."""
+    """16 hexadecimal digits over class names, texts, labels and answers of all splits."""
     digest = hashlib.sha256(json.dumps([task.name, task.labels]).encode())
     for name, split in (("train", train), *dev.items()):
         digest.update(json.dumps([name, len(split)]).encode())
         for texts, label in zip(split.texts, split.labels, strict=True):
             digest.update(json.dumps([texts, label]).encode())
+        if split.answers:
+            digest.update(json.dumps(split.answers).encode())
     return digest.hexdigest()[:16]
 
 

@@ -74,7 +74,11 @@ def infer(table: Table, texts: tuple[str, ...], label: str) -> tuple[Task, str]:
 
 
 def varied(where: str, part: Split, task: Task) -> None:
-    """Raises UserError when every label of the split is the same: there is nothing to learn."""
+    """Raises UserError where there is nothing to learn: every label is the same, or no question has an answer."""
+    if task.kind == "span":
+        if not any(part.labels):
+            raise UserError(f"{where}: none of the {len(part):,} questions has an answer")
+        return
     if len(set(part.labels)) < 2:
         only = part.labels[0] if task.regression else f"class '{task.labels[int(part.labels[0])]}'"
         raise UserError(f"{where}: all {len(part):,} rows have the same label, {only}")

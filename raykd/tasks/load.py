@@ -1,4 +1,4 @@
-"""One door to all data: the hub, a GLUE folder, the user's own files, or the built-in sample. No silent fall-back."""
+"""One door to all data: the hub, a GLUE or SQuAD folder, own files, or the built-in sample. No silent fall-back."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from raykd.errors import UserError
-from raykd.tasks import glue, labels, own, remote, sample
+from raykd.tasks import glue, labels, own, remote, sample, squad
 from raykd.tasks.data import Columns, Data, Split, fingerprint
 from raykd.tasks.task import CUSTOM, TASKS, find
 
@@ -25,9 +25,10 @@ def load(
 ) -> Data:
     """Loads a task.
 
-    task: a GLUE task, or "custom" for the user's own classes or scores.
+    task: a GLUE task, squad, squad_v2, or "custom" for the user's own classes or scores.
     data: "hub"; "sample" (generated from `seed`); a folder in the GLUE layout (its root or the task's own folder);
-        a folder with train.* and dev.* (or validation.*); or a train file (.csv, .tsv, .jsonl, .parquet).
+        a folder with train.* and dev.* (or validation.*); or a train file (.csv, .tsv, .jsonl, .parquet). For squad
+        and squad_v2, a folder of SQuAD's JSON (see squad.read_folder) or a train file of it.
     columns: for the user's own files. With a GLUE task name and no columns, a folder with train.tsv is read as GLUE's.
     dev_file: beside a train file; without it a tenth of train is held out, the same share of every class, by `seed`.
     max_train, max_dev: only the first so many rows.
@@ -50,7 +51,7 @@ def load(
         dev[split] = rows.first(max_dev)
         if len(dev[split]) < len(rows):
             notes.append(f"first {len(dev[split]):,} of {len(rows):,} rows of {split}")
-        if len(set(dev[split].labels)) < 2:
+        if not found.task.span and len(set(dev[split].labels)) < 2:
             notes.append(f"every label of {split} is the same: its scores say little")
     labels.varied(f"train of {found.source}", train, found.task)
     return replace(found, train=train, dev=dev, notes=tuple(notes), fingerprint=fingerprint(found.task, train, dev))
@@ -59,16 +60,21 @@ def load(
 def _local(name: str, path: Path, columns: Columns, dev_file: str | None, seed: int) -> Data:
     if not path.exists():
         raise UserError(f"no such file or folder: {path.absolute()} (data is 'hub', 'sample', a folder or a file)")
+    second = Path(dev_file).expanduser() if dev_file else None
+    if path.is_file() and name != CUSTOM and find(name).span:
+        return squad.read_files(find(name), path, second, seed)
     if path.is_file():
-        return own.read_file(name, path, Path(dev_file).expanduser() if dev_file else None, columns, seed)
+        return own.read_file(name, path, second, columns, seed)
     if dev_file is not None:
         raise UserError(f"a dev file goes with a train file, but {path} is a folder")
+    if name != CUSTOM and find(name).span:
+        return squad.read_folder(find(name), path, seed)
     if name != CUSTOM and not columns.given():
         shape = find(name)
         folder = glue.place(shape, path)
         if folder is not None:
             return glue.read(shape, folder)
-        if any((path / other.folder).is_dir() for other in TASKS.values()):
+        if any(other.folder and (path / other.folder).is_dir() for other in TASKS.values()):
             raise UserError(f"{path} has no folder {shape.folder} (there: {glue.listing(path)})")
     return own.read_folder(name, path, columns, seed)
 
@@ -87,6 +93,8 @@ def _check(
             problems.append(f"task 'custom' needs your own file or folder, not '{data}'")
         if columns.given() or dev_file is not None:
             problems.append(f"columns and a dev file go with your own files, not with '{data}'")
+    elif columns.given() and name in TASKS and TASKS[name].span:
+        problems.append(f"task '{name}' reads SQuAD's JSON, which has no columns to name")
     for what, limit in (("max_train", max_train), ("max_dev", max_dev)):
         if limit is not None and limit < 1:
             problems.append(f"{what} is {limit}: it must be at least 1")

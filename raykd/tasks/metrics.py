@@ -18,7 +18,7 @@ class Scored(Protocol):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Class names; () for a real number."""
+        """Class names; () for a real number or a span."""
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -52,9 +52,12 @@ def score(task: Scored, logits: np.ndarray, labels: Labels) -> dict[str, float]:
 
 def majority(task: Scored, labels: Labels, train: Labels | None = None) -> float:
     """The primary metric, on `labels`, of always predicting the most frequent class of `train` (of `labels` itself
-    if there is no train). 0.0 for a real number: predicting the mean correlates with nothing."""
+    if there is no train). 0.0 for a real number: predicting the mean correlates with nothing. For spans, of answering
+    nothing: the share of questions without an answer (label 0)."""
     if task.regression:
         return 0.0
+    if not task.labels:
+        return float(np.mean(np.asarray(labels) == 0))
     counts = Counter(int(label) for label in (labels if train is None else train))
     most = min(counts, key=lambda label: (-counts[label], label))
     return score(task, np.eye(len(task.labels))[np.full(len(labels), most)], labels)[task.primary]

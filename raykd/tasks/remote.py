@@ -1,4 +1,4 @@
-"""The GLUE tasks from the Hugging Face hub, or from its local cache when the hub cannot be reached."""
+"""The named tasks from the Hugging Face hub, or from its local cache when the hub cannot be reached."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from typing import Any
 
 from raykd import hub
 from raykd.errors import UserError
-from raykd.tasks import labels, table
+from raykd.tasks import asked, labels, table
 from raykd.tasks.data import Data, Split
 from raykd.tasks.task import Task
+
+OTHERS = "--data FOLDER (a local folder in the GLUE layout), --data FILE (your own .csv, .tsv, .jsonl or .parquet)"
+SPANS = "--data FOLDER (with train-v1.1.json and dev-v1.1.json, say), --data FILE (one such .json)"
 
 
 def read(task: Task) -> Data:
@@ -27,8 +30,8 @@ def read(task: Task) -> Data:
     except Exception as error:  # its errors have no common class: OSError, ValueError, the HTTP client's
         why = f"{state}, and the local cache has no copy" if state else f"{hub.endpoint()}: " + str(error).rstrip(".")
         raise UserError(
-            f"data set {repository}:{name} could not be loaded: {why}. Instead: --data FOLDER (a local folder in the"
-            " GLUE layout), --data FILE (your own .csv, .tsv, .jsonl or .parquet) or --data sample (built in)"
+            f"data set {repository}:{name} could not be loaded: {why}. Instead: {SPANS if task.span else OTHERS} or"
+            " --data sample (built in)"
         ) from error
     train = _split(task, found, "train", notes)
     dev = {split: _split(task, found, split.replace("dev", "validation"), notes) for split in task.dev}
@@ -42,7 +45,17 @@ def _split(task: Task, found: Any, name: str, notes: list[str]) -> Split:
     want = (*task.texts, task.label_column)
     if absent := table.missing(where, want, list(found[name].column_names)):
         raise absent
+    if task.span:
+        part, dropped = asked.split_of(task, where, map(_question, found[name]))
+        notes.extend(dropped)
+        return part
     cells = {column: list(found[name][column]) for column in want}
     part, dropped = labels.split(table.Table(where, cells), task, task.texts, task.label_column)
     notes.extend(dropped)
     return part
+
+
+def _question(row: dict[str, Any]) -> asked.Question:
+    """A row of the hub's SQuAD: answers are columns there."""
+    starts, texts = row["answers"]["answer_start"], row["answers"]["text"]
+    return asked.Question(row["question"], row["context"], list(zip(starts, texts, strict=True)))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from raykd.errors import UserError
 from raykd.tasks.load import Columns, Data, load
 
 
 @dataclass(frozen=True)
 class Source:
-    """data: "hub", "sample", a folder or a file (see `load`); the columns are for the user's own files."""
+    """data: "hub", "sample", a folder or a file (see `load`); the columns are for the user's own files.
+
+    doc_stride: tokens that consecutive windows of a context share, where spans are asked for.
+    """
 
     data: str = "hub"
     dev_file: str | None = None
@@ -17,10 +21,11 @@ class Source:
     label_column: str | None = None
     max_train_samples: int | None = None
     max_eval_samples: int | None = None
+    doc_stride: int | None = None
 
     def load(self, task: str, seed: int) -> Data:
         """The task's data; UserError with everything that is wrong with it."""
-        return load(
+        found = load(
             task,
             self.data,
             columns=Columns(self.text_columns, self.label_column),
@@ -29,3 +34,6 @@ class Source:
             max_dev=self.max_eval_samples,
             seed=seed,
         )
+        if self.doc_stride is not None and not found.task.span:
+            raise UserError(f"doc-stride is for questions about a context; task '{task}' has none")
+        return replace(found, stride=self.doc_stride)

@@ -1,12 +1,15 @@
-"""What a task is: its columns, classes, metrics, and where its data lies. The nine GLUE tasks as plain values."""
+"""What a task is: its columns, classes, metrics, where its data lies. Nine GLUE tasks and SQuAD as plain values."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from raykd.errors import UserError, unknown
 
 CUSTOM = "custom"  # the task name for a user's own classes or scores; its Task is built from the file
+
+NO_ANSWER = "no_answer_accuracy"  # the metric of tasks in which a question may have no answer
 
 # A file of the standard GLUE folder holds these columns when it has no header (CoLA alone).
 _COLA_COLUMNS = ("source", "label", "star", "sentence")
@@ -14,7 +17,8 @@ _COLA_COLUMNS = ("source", "label", "star", "sentence")
 
 @dataclass(frozen=True)
 class Task:
-    """One task. `labels` are the class names in the official order, so that class i is `labels[i]`; () = a number."""
+    """One task. `labels` are the class names in the official order, so that class i is `labels[i]`; () = a number, or
+    the span of the second text that answers the first where `span` says so."""
 
     name: str
     title: str
@@ -29,16 +33,22 @@ class Task:
     file_label: str = ""
     file_header: tuple[str, ...] = ()  # the columns of a file that has no header line
     dev: tuple[str, ...] = ("dev",)  # dev splits; the first one selects
+    span: bool = False
+
+    @property
+    def kind(self) -> Literal["classes", "number", "span"]:
+        """What an answer is."""
+        return "span" if self.span else "classes" if self.labels else "number"
 
     @property
     def regression(self) -> bool:
-        """True when the label is a real number, not a class."""
-        return not self.labels
+        """True when the label is a real number."""
+        return self.kind == "number"
 
     @property
     def outputs(self) -> int:
-        """How many numbers a model gives for an example: one a class, or one."""
-        return len(self.labels) or 1
+        """How many numbers a model gives for an example: one a class, or one; for a span, two a token."""
+        return 2 if self.span else len(self.labels) or 1
 
 
 TASKS: dict[str, Task] = {
@@ -152,11 +162,33 @@ TASKS: dict[str, Task] = {
         file_texts=("sentence1", "sentence2"),
         file_label="label",
     ),
+    "squad": Task(
+        name="squad",
+        title="the answer to a question within a paragraph (SQuAD 1.1)",
+        texts=("question", "context"),
+        labels=(),
+        metrics=("f1", "exact_match"),
+        primary="f1",
+        label_column="answers",
+        hub=("rajpurkar/squad", "plain_text"),
+        span=True,
+    ),
+    "squad_v2": Task(
+        name="squad_v2",
+        title="the answer to a question within a paragraph, or none (SQuAD 2.0)",
+        texts=("question", "context"),
+        labels=(),
+        metrics=("f1", "exact_match", NO_ANSWER),
+        primary="f1",
+        label_column="answers",
+        hub=("rajpurkar/squad_v2", "squad_v2"),
+        span=True,
+    ),
 }
 
 
 def find(name: str) -> Task:
-    """The GLUE task of that name. Raises UserError with the nearest name."""
+    """The task of that name. Raises UserError with the nearest name."""
     if name not in TASKS:
         if name == CUSTOM:
             raise UserError("task 'custom' takes its classes from your own file: give the file and its columns")

@@ -2,7 +2,8 @@
 
 Input: a list of sentences, or a table (or list of records) with one text column, or two for pairs, in the student's
 own order. Output: one record a row with `label` and `score`, and every class's probability under `probabilities`; for
-a regression, `score` is the predicted number and `label` is empty.
+a regression, `score` is the predicted number and `label` is empty. For spans the columns are question and context, and
+a record has the `answer` ("" for none) and its probability as `score`.
 """
 
 from __future__ import annotations
@@ -21,14 +22,17 @@ class Student(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load tokenizer and weights from the logged folder."""
-        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+        from transformers import AutoModelForQuestionAnswering, AutoModelForSequenceClassification, AutoTokenizer
 
         folder = context.artifacts["student"]
         about = json.loads((Path(folder) / "raykd.json").read_text())
         self.max_length = about["spec"]["training"]["max_length"]
-        self.labels = about["spec"]["task"]["labels"]
+        self.task = about["spec"]["task"]
+        self.labels = self.task["labels"]
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
-        self.model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+        self.span = self.task.get("kind") == "span"
+        kind = AutoModelForQuestionAnswering if self.span else AutoModelForSequenceClassification
+        self.model = kind.from_pretrained(folder).eval()
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
         """Answer every row of `model_input`."""
@@ -36,6 +40,8 @@ class Student(PythonModel):
 
         table = model_input if isinstance(model_input, pd.DataFrame) else pd.DataFrame(list(model_input))
         columns = [table[name].astype(str).tolist() for name in table.columns[:2]]
+        if self.span:
+            return [self._span(question, context) for question, context in zip(*columns, strict=True)]
         answers = []
         for start in range(0, len(table), 64):
             texts = [column[start : start + 64] for column in columns]
@@ -47,6 +53,48 @@ class Student(PythonModel):
                 logits = self.model(**accepted).logits
             answers += self._answers(logits.double().numpy())
         return answers
+
+    def _span(self, question: str, context: str) -> dict[str, object]:
+        """The best span of the context in any of its windows, as raykd.tasks.spans finds it."""
+        import torch
+
+        share = self.max_length // 3  # of the question at most; as much is shared by consecutive windows
+        asked = self.tokenizer(question, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+        coded = self.tokenizer(
+            question[: asked[share - 1][1]] if len(asked) > share else question,
+            context,
+            truncation="only_second",
+            max_length=self.max_length,
+            stride=share,
+            return_overflowing_tokens=True,
+            return_offsets_mapping=True,
+            padding=True,
+            return_tensors="pt",
+        )
+        with torch.no_grad():
+            found = self.model(**{key: coded[key] for key in self.tokenizer.model_input_names})
+        best, nothing = ("", 0.0, -np.inf), ("", 0.0, np.inf)  # text, probability, score
+        for window, encoding in enumerate(coded.encodings):
+            real = coded["attention_mask"][window].numpy() == 1
+            start, end = (
+                np.where(real, logits[window].double().numpy(), -np.inf)
+                for logits in (found.start_logits, found.end_logits)
+            )
+            chance = [np.exp(logits - np.logaddexp.reduce(logits)) for logits in (start, end)]
+            if start[0] + end[0] < nothing[2]:
+                nothing = ("", float(chance[0][0] * chance[1][0]), float(start[0] + end[0]))
+            inside = np.array([side == 1 for side in encoding.sequence_ids])
+            sums = np.where(inside, start, -np.inf)[:, None] + np.where(inside, end, -np.inf)[None, :]
+            places = np.arange(len(inside))
+            further = places[None, :] - places[:, None]
+            sums = np.where((further >= 0) & (further < 30), sums, -np.inf)
+            first, last = np.unravel_index(sums.argmax(), sums.shape)
+            if sums[first, last] > best[2]:
+                text = context[encoding.offsets[first][0] : encoding.offsets[last][1]].strip()
+                best = (text, float(chance[0][first] * chance[1][last]), float(sums[first, last]))
+        may_be_empty = "no_answer_accuracy" in self.task["metrics"]
+        text, share_of_it, _ = nothing if best[2] == -np.inf or (may_be_empty and nothing[2] > best[2]) else best
+        return {"answer": text, "score": share_of_it}
 
     def _answers(self, logits: np.ndarray) -> list[dict[str, object]]:
         if not self.labels:

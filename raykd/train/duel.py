@@ -32,9 +32,9 @@ class Duel:
         self.max_norm = training.max_grad_norm
         objective.face(self.module)
 
-    def turn(self, step: int) -> bool:
-        """Whether the opponent trains on the batch of 0-based `step`."""
-        return step % self.opponent.cycle < self.opponent.turns
+    def turn(self, step: int, progress: float) -> bool:
+        """Whether the opponent trains on the batch of 0-based `step`, which completes `progress` of the run."""
+        return progress <= self.opponent.until + 1e-9 and step % self.opponent.cycle < self.opponent.turns
 
     def learn(
         self, batch: Batch, progress: float, weight: float, autocast: contextlib.AbstractContextManager[None]

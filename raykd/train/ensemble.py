@@ -1,4 +1,4 @@
-"""Several students answering together: the mean of their probabilities, or of their numbers."""
+"""Several students answering together: the mean of their probabilities, or of the numbers and logits of spans."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from raykd.tasks.metrics import score
-from raykd.train.evaluate import predict
+from raykd.train.evaluate import measure, predict
 
 if TYPE_CHECKING:
     from raykd.tasks.encode import Encoded
@@ -22,7 +21,7 @@ def ensemble_scores(models: list[nn.Module], task: TaskSpec, splits: dict[str, E
     scores: dict[str, float] = {}
     for name, split in splits.items():
         answers = [torch.from_numpy(predict(model.to(device), split, device=device)) for model in models]
-        mean = torch.stack([one if task.regression else one.softmax(-1) for one in answers]).mean(0)
-        for metric, value in score(task, np.asarray(mean), split.labels).items():
+        mean = torch.stack([one.softmax(-1) if task.kind == "classes" else one for one in answers]).mean(0)
+        for metric, value in measure(task, np.asarray(mean), split).items():
             scores[f"{name}/ensemble_{metric}"] = value
     return scores

@@ -9,7 +9,9 @@ import torch
 from torch import nn
 
 from raykd.models.outputs import forward
+from raykd.tasks import spans
 from raykd.tasks.metrics import score
+from raykd.tasks.questions import Questions
 from raykd.train.batches import by_length
 
 if TYPE_CHECKING:
@@ -21,7 +23,11 @@ BATCH = 128  # no gradients are kept, so batches can be larger than in training
 
 @torch.no_grad()
 def predict(model: nn.Module, split: Encoded, *, device: torch.device) -> np.ndarray:
-    """[N, C] logits (float32) in the order of the split's rows; [N, 1] for a regression. Leaves the mode as it was."""
+    """[N, C] logits (float32) in the order of the split's rows; [N, 1] for a regression. Leaves the mode as it was.
+
+    Of a model for spans [N, W, 2]: each token of the N windows, the longest of W tokens, as start and as end; padding
+    is 0.
+    """
     was_training = model.training
     model.eval()
     logits: np.ndarray | None = None
@@ -35,8 +41,12 @@ def predict(model: nn.Module, split: Encoded, *, device: torch.device) -> np.nda
         )
         part = outputs.logits.float().cpu().numpy()
         if logits is None:
-            logits = np.empty((len(split), part.shape[1]), dtype=np.float32)
-        logits[rows] = part
+            shape = part.shape[1:] if part.ndim == 2 else (int(split.lengths.max()), 2)
+            logits = np.zeros((len(split), *shape), dtype=np.float32)
+        if part.ndim == 2:
+            logits[rows] = part
+        else:
+            logits[rows, : part.shape[1]] = part * batch.attention_mask.cpu().numpy()[:, :, None]
     model.train(was_training)
     if logits is None:
         raise ValueError("the split has no rows")
@@ -47,6 +57,14 @@ def evaluate(model: nn.Module, task: TaskSpec, splits: dict[str, Encoded], *, de
     """Every metric of `task` on every split, named ``split/metric``, e.g. ``dev/accuracy``."""
     scores: dict[str, float] = {}
     for name, split in splits.items():
-        for metric, value in score(task, predict(model, split, device=device), split.labels).items():
+        for metric, value in measure(task, predict(model, split, device=device), split).items():
             scores[f"{name}/{metric}"] = value
     return scores
+
+
+def measure(task: TaskSpec, logits: np.ndarray, split: Encoded) -> dict[str, float]:
+    """Every metric of `task`, from the logits that `predict` gives of `split`."""
+    if task.kind != "span":
+        return score(task, logits, split.labels)
+    questions = Questions.of(split)
+    return spans.score(task, spans.find(task, logits, questions), questions)

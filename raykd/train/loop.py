@@ -129,7 +129,7 @@ def distill(
             group["lr"] = rate_at(step - span.rate_start, span.rate_end - span.rate_start, training)
         measured: dict[str, torch.Tensor] = {}  # the loss and each term, over this step's rows
         pieces = micro_batches(rows, training.accumulation)
-        if opponent is not None and opponent.turn(step):
+        if opponent is not None and opponent.turn(step, progress):
             for piece in pieces:
                 opponent.learn(train.batch(piece).to(device), progress, len(piece) / len(rows), _autocast(device))
             opponent.update(world)

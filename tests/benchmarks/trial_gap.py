@@ -58,7 +58,7 @@ def main() -> None:
         os.environ["RAYKD_HOME"] = home
         from raykd import Source, tune
         from raykd.search.ledger import Ledger
-        from raykd.search.space import load
+        from raykd.search.space_keep import kept
 
         result = tune(
             "rte",
@@ -70,7 +70,7 @@ def main() -> None:
             console=Console(quiet=True),
         )
         reused = gaps(result.folder)
-        ledger = Ledger(result.folder, result.spec, load(str(result.folder / "space.yaml")))
+        ledger = Ledger(result.folder, result.spec, kept(result.folder))
         fresh = []
         for number in range(arguments.fresh):
             entry = result.entries[1 + number]

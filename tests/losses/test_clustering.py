@@ -95,6 +95,30 @@ def test_an_empty_cluster_that_nothing_can_fill_stays() -> None:
     assert list(memory.assignments) == [1]
 
 
+@pytest.mark.parametrize("equal", [5, 9, 17])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_first_of_equal_centroids_is_the_nearest(equal: int, dtype: torch.dtype) -> None:
+    # The published procedure leaves many at 0; a matrix product sums its last columns in another order.
+    rows = random(20, 7).to(dtype)
+    start = torch.cat([rows[:2] - 99, torch.zeros(equal, 7, dtype=dtype), rows[:2] + 99])
+    for size in (1, 3, 20):
+        assert (published_memory(batched(rows, size), start, 2).assignments[1] == 2).all()
+
+
+@pytest.mark.parametrize("kind", ["published", "kmeans"])
+def test_what_it_is_given_stays_as_it_is(kind: str) -> None:
+    rows = random(9, 4)
+    start = rows[:3].clone()
+    given, kept = start.clone(), rows.clone()
+    for _ in range(2):
+        if kind == "published":
+            published_memory(batched(rows, 2), start, 5)
+        else:
+            kmeans(batched(rows, 2), start, 5, 0.0)
+        assert torch.equal(start, given)
+        assert torch.equal(rows, kept)
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
 def test_precision(dtype: torch.dtype) -> None:
     # Many examples, a large mean: sums would lose the digits; under autocast too.

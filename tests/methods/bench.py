@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from raykd.models.shape import shape
 from raykd.tasks.encode import Batch
 from raykd.train.objective import Objective
 from tests.kinds import WORDS, tiny
+from tests.methods.live import origin
 
 ROWS, LENGTH = 6, 7
 SPECIAL = (0, 1, 2, 3, 4)
@@ -92,8 +92,10 @@ def bench(kind: str, name: str, answers: Answers, **parameters: Any) -> Bench:
             yield batch, LiveTeacher(teacher).answer(batch, needs)
 
     vocabulary = Vocabulary(WORDS, 0, 4, SPECIAL)
-    scene = Scene(pair, len(texts), LENGTH, vocabulary, Path(kind), corpus, survey)  # type: ignore[arg-type]
+    scene = Scene(pair, len(texts), LENGTH, vocabulary, origin(kind, WORDS), corpus, survey)  # type: ignore[arg-type]
     facts = {key: tensor for fact in recipe.facts for key, tensor in fact.make(scene).items()}
     torch.manual_seed(6)
     objective = Objective(student, recipe, scene, facts, teacher)
+    if recipe.opponent is not None:
+        objective.face(recipe.opponent.make(scene))
     return Bench(recipe, student, teacher, objective, scene, texts)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from raykd.knowledge.observe import NOWHERE
 from raykd.methods.method import Answers, Pair
-from raykd.methods.recipe import Recipe, Scene, Step, Term, Vocabulary
+from raykd.methods.recipe import Live, Recipe, Scene, Step, Term, Vocabulary
 from raykd.methods.seen import LOGITS, Need, Seen
 from raykd.models.shape import Shape
 from raykd.tasks.encode import Batch
+from tests.methods.live import Corpus, Reader, Reading, origin
 
 BATCH, LENGTH, CLASSES, WORDS = 3, 7, 4, 20
 MASK = (torch.arange(LENGTH) < torch.tensor([[LENGTH], [4], [2]])).long()
@@ -67,8 +67,10 @@ class Stand:
     pair: Pair
     student: Noting = field(init=False)
     teacher: Noting = field(init=False)
+    reading: Reading = field(init=False)
 
     def __post_init__(self) -> None:
+        self.reading = Reading(self.pair.answers)
         self.student = Noting(self.pair.student, self.pair.answers, 1)
         self.teacher = Noting(self.pair.teacher, self.pair.answers, 2)
 
@@ -87,11 +89,22 @@ class Stand:
 
         def survey(name: str, needs: Set[Need]) -> Iterator[tuple[Batch, Seen]]:
             for number in range(2):
-                batch = replace(self.batch(), rows=torch.arange(BATCH) + number * BATCH)
+                rows = torch.arange(BATCH) + number * BATCH
+                batch = replace(self.batch(), rows=rows) if name == "train" else corpus.batch(rows.numpy())
                 yield batch, Seen({need: self.teacher.answers[need].detach() for need in needs})
 
-        vocabulary = Vocabulary(WORDS, 0, 4, (0, 1, 2, 3, 4))
-        return Scene(self.pair, 2 * BATCH, LENGTH, vocabulary, Path(), None, survey)
+        ids = torch.randint(5, WORDS, (2 * BATCH, LENGTH), generator=torch.Generator().manual_seed(4))
+        corpus = Corpus(ids, MASK.repeat(2, 1))
+        vocabulary, folder = Vocabulary(WORDS, 0, 4, (0, 1, 2, 3, 4)), origin("bert", WORDS)
+        return Scene(self.pair, 2 * BATCH, LENGTH, vocabulary, folder, corpus, survey)  # type: ignore[arg-type]
+
+    def live(self, recipe: Recipe, scene: Scene) -> Live:
+        """Stub networks in place of those that answer the steps; the opponent is the recipe's own."""
+        outputs = {"classes": CLASSES, "number": 1, "span": 2}[self.pair.answers]
+        student, teacher = Reader(WORDS, 6, outputs, seed=7), Reader(WORDS, 8, outputs, seed=8)
+        opponent = None if recipe.opponent is None else recipe.opponent.make(scene)
+        frozen = teacher.eval().requires_grad_(False)
+        return Live(student, frozen, opponent, scene.corpus, scene.vocabulary, self.reading)
 
     def step(self, recipe: Recipe, progress: float = 0.5) -> Step:
         """A step in which nothing has been looked at."""
@@ -101,7 +114,8 @@ class Stand:
         scene = self.scene()
         extras = nn.ModuleDict({name: make(scene) for name, make in recipe.extras.items()})
         facts = {name: fact for one in recipe.facts for name, fact in one.make(scene).items()}
-        return Step(Seen(self.student), Seen(self.teacher), self.batch(), progress, extras, facts)
+        live = self.live(recipe, scene) if recipe.live else None
+        return Step(Seen(self.student), Seen(self.teacher), self.batch(), progress, extras, facts, live)
 
 
 def pair(teacher: int, student: int, *, answers: Answers = "classes", hidden: tuple[int, int] = (24, 16)) -> Pair:

@@ -61,5 +61,5 @@ def test_phase_two_is_the_labels_from_the_best_of_phase_one(answers: Any) -> Non
 
 
 def test_spans_are_refused() -> None:
-    with pytest.raises(UserError, match="learns classes, number; this task's answer is a span"):
+    with pytest.raises(UserError, match="learns classes, number; this task's answer is of kind span"):
         METHOD.links(AnnealingParameters(), pair(4, 2, answers="span"))

@@ -142,10 +142,12 @@ def test_impossible_depths_and_weights_are_refused_together() -> None:
     assert "alpha 0.9, beta 0.3" in weights
     assert "1 or less" in weights
     assert "'cross'" in depths
-    assert "a student of 4 layers" in depths
+    assert "it takes a student of 4 layers" in depths
     assert "regular, overlap, skip, skip_comb" in depths
-    with pytest.raises(UserError, match=r"a student of 1, 2, 3, 4, 6, 12 layers; for these two there is none"):
+    with pytest.raises(UserError, match=r"a student of 1, 2, 3, 4, 6, 12 layers, and these two take no combination"):
         made(pair(12, 5))
+    with pytest.raises(UserError, match=r"it takes no student, and these two take regular"):
+        made(pair(4, 2), combination="skip_middle")
 
 
 def test_weights_that_make_one_leave_the_labels_out() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,20 +17,11 @@ from raykd.losses.contrast import embed, first_batch_constants, updated_rows
 from raykd.methods import crd
 from raykd.methods.crd import Contrast, CRDParameters
 from raykd.methods.seen import Need
+from tests.methods.crd_pair import contrast, vectors
 from tests.methods.steps import Stand, pair, terms
 from tests.train.setting import TRAINING, Setting, build
 
 ROWS = torch.tensor([4, 0, 2])
-
-
-def contrast(rows: int = 9, **draw: Any) -> Contrast:
-    torch.manual_seed(0)
-    return Contrast(rows, 6, 5, CRDParameters.model_validate({"width": 4, "negatives": 3, **draw}))
-
-
-def vectors(seed: int = 1) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(3, 6, generator=generator), torch.randn(3, 5, generator=generator)
 
 
 def memories(module: Contrast) -> tuple[Tensor, Tensor]:
@@ -156,3 +149,18 @@ def test_a_resumed_run_goes_on_bit_for_bit(setting: Setting, tmp_path: Path) -> 
     last = setting.run(recipe, tmp_path / "broken", setting.student(), **again)[-1]
     assert last.evaluation == 4
     assert last.metrics == reports[-1].metrics
+
+
+def test_two_workers_remember_the_rows_of_both(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.methods.crd_pair", str(tmp_path)]
+    workers = [subprocess.Popen([*command, str(rank)], cwd=Path(__file__).parents[2]) for rank in (0, 1)]
+    try:
+        assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
+    finally:
+        for worker in workers:
+            worker.kill()
+    one, two = (torch.load(tmp_path / f"state-{rank}", weights_only=True) for rank in (0, 1))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert one["constants"].all()
+    changed = (one["memory_v1"] != contrast().memory_v1).any(dim=-1).nonzero().flatten()
+    assert changed.tolist() == [0, 1, 2, 4, 5, 8]

@@ -109,7 +109,7 @@ def test_the_fresh_student_has_another_start_than_the_first() -> None:
 @pytest.mark.parametrize("answers", ["number", "span"])
 def test_only_classes_can_be_smoothed(name: str, answers: Any) -> None:
     method = METHODS[name]
-    with pytest.raises(UserError, match=f"'{name}' learns classes; this task's answer is a {answers}"):
+    with pytest.raises(UserError, match=f"it learns classes; this task's answer is of kind {answers}"):
         method.links(method.parameters(), pair(4, 2, answers=answers))
 
 

@@ -57,3 +57,5 @@ def test_majority() -> None:
     assert majority(find("rte"), [0, 1]) == 0.5  # a tie goes to the lower class
     assert majority(find("cola"), [1, 1, 0]) == 0.0
     assert majority(find("stsb"), [1.0, 2.0]) == 0.0
+    assert majority(find("squad"), [1, 1]) == 0.0
+    assert majority(find("squad_v2"), [1, 0, 0, 0]) == 0.75  # answering nothing is right where nothing is there

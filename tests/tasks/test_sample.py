@@ -21,17 +21,27 @@ def test_shape_balance_and_words(task: Task) -> None:
     train, dev = sample.generate(task, seed=1)
     corpus = sample.corpus(task, seed=1, n=3000)
     assert list(dev) == list(task.dev)
-    words = set(sample.vocabulary())
+    words = set(sample.vocabulary(task))
     for split, size in ((train, 2000), *((part, 500) for part in dev.values()), (corpus, 3000)):
         assert len(split) == size
         assert {len(texts) for texts in split.texts} == {len(task.texts)}
         lengths = [len(" ".join(texts).split()) for texts in split.texts]
         assert min(lengths) >= 3
-        assert max(lengths) <= 25
+        assert max(lengths) <= 30
         assert {word for texts in split.texts for text in texts for word in text.split()} <= words
         if task.regression:
             assert min(split.labels) >= 0.0
             assert max(split.labels) <= 5.0
+        elif task.span:
+            assert split.answers
+            assert all(
+                text[at : at + len(right)] == right
+                for (_, text), row in zip(split.texts, split.answers, strict=True)
+                for at, right in row
+            )
+            assert split.labels == tuple(int(bool(row)) for row in split.answers)
+            share = split.labels.count(0) / size
+            assert 0.2 < share < 0.34 if task.name == "squad_v2" else share == 0
         elif split is not train:
             counts = [split.labels.count(label) for label in range(len(task.labels))]
             assert max(counts) - min(counts) <= 1
@@ -71,4 +81,5 @@ def test_train_is_noisy_and_says_so() -> None:
     data = load("mnli", "sample")
     assert data.source == "built-in sample, seed 1"
     assert "20% wrong classes" in data.notes[0]
+    assert "20% wrong answers" in load("squad", "sample").notes[0]
     assert load("stsb", "sample").notes[0].count("normal errors of 1.25") == 1

@@ -1,0 +1,126 @@
+"""SQuAD's JSON: two files, one file, or a folder. Questions on a context, with answers that stand in it, or none."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from raykd.errors import UserError
+from raykd.tasks.asked import Question, split_of
+from raykd.tasks.data import Data, Split, together
+from raykd.tasks.glue import listing
+from raykd.tasks.own import HELD_OUT
+from raykd.tasks.task import Task
+
+# What a file's name says of its version, where a folder holds both.
+VERSIONS = {"squad": "v1", "squad_v2": "v2"}
+
+
+def read_folder(task: Task, folder: Path, seed: int) -> Data:
+    """The train*.json and dev*.json (or validation*.json) of a folder. Of other .json files, two are taken as train and
+    dev in the order of their names, and a tenth of a single one is held out. Raises UserError."""
+    files = sorted(folder.glob("*.json"))
+    train = _called(task, files, "train")
+    dev = _called(task, files, "dev", "validation")
+    if len(train) == len(dev) == 1:
+        return read_files(task, train[0], dev[0], seed)
+    if not train and not dev and len(files) in (1, 2):
+        data = read_files(task, files[0], files[1] if len(files) == 2 else None, seed)
+        names = " and ".join(file.name for file in files)
+        taken = f"{folder} holds no train*.json and no dev*.json: {names} taken as train" + " and dev" * (
+            len(files) - 1
+        )
+        return Data(data.task, data.train, data.dev, data.source, (taken, *data.notes), fingerprint="")
+    problems = []
+    for what, found in (("train*.json", train), ("dev*.json or validation*.json", dev)):
+        if len(found) != 1:
+            several = f"{len(found)} {what}, which one?" if found else f"no {what}"
+            problems.append(f"{folder} has {several} (there: {listing(folder)})")
+    raise UserError(*problems)
+
+
+def read_files(task: Task, train: Path, dev: Path | None, seed: int) -> Data:
+    """Train and dev from files; without a dev file a tenth of train is held out, whole contexts of it. UserError."""
+    paths = (train,) if dev is None else (train, dev)
+    parts = together(partial(_read, task, path) for path in paths)
+    notes = [note for _, found in parts for note in found]
+    whole = parts[0][0]
+    if dev is not None:
+        return Data(task, whole, {"dev": parts[1][0]}, f"files {train} and {dev}", tuple(notes), fingerprint="")
+    rest, held = _hold_out(whole, seed)
+    notes.append(f"{len(held):,} of {len(whole):,} questions of {train} held out as dev, by context (seed {seed})")
+    return Data(task, rest, {"dev": held}, f"file {train}", tuple(notes), fingerprint="")
+
+
+def _called(task: Task, files: list[Path], *stems: str) -> list[Path]:
+    """The files whose name begins so; of several, those that name the task's version."""
+    found = [file for file in files if file.name.startswith(stems)]
+    versioned = [file for file in found if VERSIONS[task.name] in file.name]
+    return versioned if len(found) > 1 and versioned else found
+
+
+def _read(task: Task, path: Path) -> tuple[Split, tuple[str, ...]]:
+    if not path.is_file():
+        raise UserError(f"no such file: {path}")
+    if path.suffix != ".json":
+        raise UserError(f"{path}: task '{task.name}' reads SQuAD's JSON, not '{path.suffix}' (allowed: .json)")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text: {error}") from None
+    except ValueError as error:
+        raise UserError(f"{path} is not JSON: {error}") from None
+    return split_of(task, str(path), _questions(str(path), content))
+
+
+def _questions(where: str, content: Any) -> Iterator[Question]:
+    """The questions of a file, in order. UserError names the place that is not as in SQuAD."""
+    for article, at in _items(where, content, "data"):
+        for paragraph, inside in _items(at, article, "paragraphs"):
+            context = _part(inside, paragraph, "context", str)
+            for asked, here in _items(inside, paragraph, "qas"):
+                question = _part(here, asked, "question", str)
+                answers = [] if asked.get("is_impossible") else _items(here, asked, "answers")
+                found = [
+                    (_part(place, answer, "answer_start", int), _part(place, answer, "text", str))
+                    for answer, place in answers
+                ]
+                yield Question(question, context, found)
+
+
+def _items(where: str, holder: Any, name: str) -> Iterator[tuple[dict[str, Any], str]]:
+    """The objects in a list, each with where it stands, e.g. ``dev.json: data[3].paragraphs[0]``."""
+    joint = ": " if where.endswith(".json") else "."
+    for number, item in enumerate(_part(where, holder, name, list)):
+        yield item, f"{where}{joint}{name}[{number}]"
+
+
+def _part(where: str, holder: Any, name: str, kind: type) -> Any:
+    if not isinstance(holder, dict):
+        raise UserError(f"{where} is no JSON object: it should hold '{name}', as SQuAD does")
+    if name not in holder:
+        raise UserError(f"{where} has no '{name}' (present: {', '.join(map(str, holder)) or 'nothing'})")
+    if not isinstance(holder[name], kind) or isinstance(holder[name], bool):
+        raise UserError(f"{where}: '{name}' is a {type(holder[name]).__name__}, not a {kind.__name__}")
+    return holder[name]
+
+
+def _hold_out(split: Split, seed: int) -> tuple[Split, Split]:
+    """The split without, and with only, about a tenth of its questions: whole contexts, so that none is in both."""
+    groups: dict[str, list[int]] = {}
+    for row, (_, context) in enumerate(split.texts):
+        groups.setdefault(context, []).append(row)
+    if len(groups) < 2:
+        raise UserError("questions on a single context cannot be divided into train and dev: give a dev file")
+    order = list(groups)
+    random.Random(seed).shuffle(order)
+    held: set[int] = set()
+    for context in order[:-1]:
+        held.update(groups[context])
+        if len(held) >= HELD_OUT * len(split):
+            break
+    return split.take(row for row in range(len(split)) if row not in held), split.take(sorted(held))
