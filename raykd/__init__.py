@@ -12,11 +12,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from raykd.errors import UserError
-
 if TYPE_CHECKING:
     from raykd.answer import evaluate, predict
     from raykd.api import distill, teach
+    from raykd.errors import UserError
     from raykd.search.launch import tune
     from raykd.tasks.source import Source
 
@@ -24,6 +23,7 @@ __all__ = ["Source", "UserError", "distill", "evaluate", "predict", "teach", "tu
 
 _HOMES = {
     "Source": "raykd.tasks.source",
+    "UserError": "raykd.errors",
     "distill": "raykd.api",
     "evaluate": "raykd.answer",
     "predict": "raykd.answer",
@@ -33,7 +33,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    # torch, transformers and Ray take seconds to import; whoever wants the losses alone should not wait for them.
+    # transformers and Ray take seconds to import; whoever wants the losses alone needs torch and nothing else.
     if name in _HOMES:
         import importlib
 

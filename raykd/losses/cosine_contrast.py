@@ -27,8 +27,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .directions import direction
 from .precision import widened, without_autocast
+from .unit import unit
 
 View = Literal["flat", "token", "cls", "mean"]
 
@@ -81,11 +81,11 @@ def _features(states: Tensor, real: Tensor, view: View) -> Tensor:
     """What the inner products of a view are of, [M, B, F]: unit vectors; for ``token`` a unit vector for each token."""
     states = torch.where(real.unsqueeze(-1), states, 0.0)
     if view == "flat":
-        return direction(states.flatten(2))
+        return unit(states.flatten(2))
     if view == "token":
-        return direction(states).flatten(2)
+        return unit(states).flatten(2)
     if view == "cls":
-        return direction(states[:, :, 0])
+        return unit(states[:, :, 0])
     if view == "mean":
-        return direction(states.sum(dim=2) / real.sum(dim=-1, keepdim=True).clamp_min(1))
+        return unit(states.sum(dim=2) / real.sum(dim=-1, keepdim=True).clamp_min(1))
     raise ValueError(f"view {view!r}: allowed are 'flat', 'token', 'cls' and 'mean'")

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .precision import widened
+from .unit import unit
 
 
 def flsw(
@@ -18,9 +19,7 @@ def flsw(
 ) -> Tensor:
     """Focal-loss style weights: w = (1 - <s / (|s| + 1e-4), t / (|t| + 1e-4)>)^gamma; hotter where both agree."""
     student, teacher = widened(student_logits.detach(), teacher_logits.detach())
-    student, teacher = (
-        logits / (torch.linalg.vector_norm(logits, dim=-1, keepdim=True) + 1e-4) for logits in (student, teacher)
-    )
+    student, teacher = unit(student, added=1e-4), unit(teacher, added=1e-4)
     # Rounding may bring the cosine of large equal logits above 1, and the power of a negative number is NaN.
     return _about(base, beta, (1 - (student * teacher).sum(dim=-1)).clamp_min(0).pow(gamma))
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .precision import without_autocast
+from .unit import unit
 
 # x_i.x_i + x_j.x_j - 2 x_i.x_j of two equal vectors is rounding noise: this many machine epsilons of its terms.
 _NOISE = 32
@@ -40,9 +41,7 @@ def centred(points: Tensor, counted: Tensor) -> Tensor:
 
 def cosines(points: Tensor) -> Tensor:
     """cos(x_i, x_j), [..., N, N], of points [..., N, D]; 0 where either is the zero vector."""
-    squared_norm = points.square().sum(dim=-1, keepdim=True)
-    nonzero = squared_norm > _TINY**2
-    return gram(torch.where(nonzero, points * torch.where(nonzero, squared_norm, 1.0).rsqrt(), 0.0))
+    return gram(unit(points))
 
 
 def apart(products: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,12 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .precision import widened
+from .unit import unit
 
 # Raw scores of masked keys lie near -10000; published code (TinyBERT's, and CKD's after it) zeroes what is below this.
 _MASKED_SCORE = -100.0
-
-# A vector this short counts as zero: its direction is noise, and the gradient of it would be 1e12 times too large.
-_TINY = 1e-12
 
 
 def cls_patience(student: Tensor, teacher: Tensor) -> Tensor:
@@ -28,7 +26,7 @@ def cls_patience(student: Tensor, teacher: Tensor) -> Tensor:
     The paper prints a sum over samples and layers, the code takes this mean: K * B * D times smaller.
     """
     student, teacher = _pair(student, teacher)
-    return F.mse_loss(_unit(student), _unit(teacher))
+    return F.mse_loss(unit(student), unit(teacher))
 
 
 def hidden_mse(student: Tensor, teacher: Tensor, attention_mask: Tensor | None = None) -> Tensor:
@@ -66,7 +64,7 @@ def cosine_loss(student: Tensor, teacher: Tensor, attention_mask: Tensor) -> Ten
     student, teacher = _pair(student, teacher)
     real = attention_mask.bool()
     student, teacher = (torch.where(real.unsqueeze(-1), states, 0.0) for states in (student, teacher))
-    distance = 1 - (_unit(student) * _unit(teacher)).sum(dim=-1)
+    distance = 1 - (unit(student) * unit(teacher)).sum(dim=-1)
     layers = distance.numel() // real.numel()
     return torch.where(real, distance, 0.0).sum() / (real.sum() * layers).clamp_min(1)
 
@@ -77,13 +75,6 @@ def _pair(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
         raise ValueError(f"student {tuple(student.shape)}, teacher {tuple(teacher.shape)}: their shapes must be equal")
     student, teacher = widened(student, teacher.detach())
     return student, teacher
-
-
-def _unit(vectors: Tensor) -> Tensor:
-    """Vectors [..., D] divided by their norms; a zero vector stays 0 and has no gradient."""
-    squared_norm = vectors.square().sum(dim=-1, keepdim=True)
-    nonzero = squared_norm > _TINY**2
-    return torch.where(nonzero, vectors * torch.where(nonzero, squared_norm, 1.0).rsqrt(), 0.0)
 
 
 def _mean_where(counted: Tensor, student: Tensor, teacher: Tensor) -> Tensor:

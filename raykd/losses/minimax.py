@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .logits import kl_divergence
 from .precision import widened
+from .unit import unit
 
 NOBODY = -1  # an index that points at no neighbour
 
@@ -22,10 +23,10 @@ def angular_distance(original: Tensor, neighbours: Tensor) -> Tensor:
     """Angles [N, K] between vectors [N, D] and their neighbours' [N, K, D], in units of pi: from 0 to 1.
 
     arccos(cos) / pi, computed as 2 atan2(|u - v|, |u + v|) / pi of the unit vectors u and v: near 0 an arc cosine has
-    but half the digits. Exactly 0 where the vectors are equal; 0.5 from a zero vector. No gradient.
+    but half the digits. Exactly 0 where the vectors are equal; 0.5 from a zero vector to another. No gradient.
     """
     first, others = widened(original.unsqueeze(-2), neighbours)
-    u, v = F.normalize(first, dim=-1, eps=1e-30), F.normalize(others, dim=-1, eps=1e-30)
+    u, v = unit(first), unit(others)
     angle = 2.0 / torch.pi * torch.atan2((u - v).norm(dim=-1), (u + v).norm(dim=-1))
     return angle.masked_fill((first == others).all(dim=-1), 0.0)
 

@@ -16,8 +16,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from .directions import direction
 from .precision import widened
+from .unit import unit
 
 Reduction = Literal["sum", "elementmean"]
 
@@ -83,7 +83,7 @@ def _real(student: Tensor, teacher: Tensor, attention_mask: Tensor) -> tuple[Ten
 
 def _unit_squares(student: Tensor, teacher: Tensor, dim: int | tuple[int, ...] = -1) -> Tensor:
     """The squared elements of u / |u| - v / |v|, not summed."""
-    return (direction(student, dim) - direction(teacher, dim)).square()
+    return (unit(student, dim=dim) - unit(teacher, dim=dim)).square()
 
 
 def _reduce(total: Tensor, elements: Tensor | int, reduction: Reduction) -> Tensor:

@@ -29,5 +29,3 @@ def general(method: Method, recipe: Recipe) -> Recipe:
 def looks_inside(term: Term) -> bool:
     """Whether the term compares what goes on within the networks, not their answers."""
     return LOGITS not in term.student and bool(term.student and term.teacher)
-
-

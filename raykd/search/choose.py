@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 
 from raykd.errors import UserError, unknown
 from raykd.methods import METHODS
-from raykd.search.space import Dimension, Space, load
+from raykd.search.space import Dimension, Space, load, shipped
 from raykd.train.config import Training
 
 NOT_SEARCHED = ("max_length", "evaluations", "seed", "accumulation")  # one value a sweep, else trials do not compare
@@ -26,8 +26,8 @@ def choose(space: str | None, method: str | None, *, sample: bool, pinned: dict[
     """The space to search.
 
     space: a shipped name or a file; None takes the method's own. On the built-in sample, whose small networks learn at
-    other rates than the papers', learning rates and epochs are then those of the space `sample`, which is also the
-    default there. method: keeps the points of that method only. pinned: values that flags fix, e.g. epochs.
+    other rates than the papers', a shipped space takes its learning rates and epochs from the space `sample`, which is
+    also the default there. method: keeps the points of that method only. pinned: values that flags fix, e.g. epochs.
     Raises UserError with every problem found.
     """
     problems: list[str] = []
@@ -44,7 +44,7 @@ def choose(space: str | None, method: str | None, *, sample: bool, pinned: dict[
         raise UserError(*problems)
     if method is not None:
         found = only_method(found, method)
-    if sample and space is None and name != SAMPLE:
+    if sample and name in shipped() and name != SAMPLE:
         found = at_sample_rates(found)
     for key, value in pinned.items():
         found = pin(found, key, value)

@@ -63,6 +63,7 @@ class Best:
         if kept.get("stage") == stage and kept["score"] >= score:
             return
         self.about.unlink(missing_ok=True)  # weights without their note count as none
+        self.weights.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.weights.with_suffix(".tmp")
         save_file(
             {name: tensor.detach().clone().contiguous() for name, tensor in student.state_dict().items()}, temporary

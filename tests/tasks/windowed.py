@@ -33,7 +33,7 @@ def many(n: int = 60) -> Split:
     return Split(tuple(texts), (1,) * n, tuple(answers))
 
 
-def byte_pairs(*texts: str, types: bool = False) -> PreTrainedTokenizerFast:
+def byte_pairs(*texts: str) -> PreTrainedTokenizerFast:
     """RoBERTa's kind: bytes, spaces within tokens, <s> question </s></s> context </s>."""
     backend = Tokenizer(models.BPE())
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import pytest
-import torch
 
 from tests.train.setting import TRAINING, Setting, build, save_teacher
 
 TAUGHT = TRAINING.model_copy(update={"epochs": 12.0, "evaluations": 2})
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> None:
-    """Tiny matrices gain nothing from threads, and wait for them on a busy machine."""
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
