@@ -59,7 +59,7 @@ def evaluate(student: str | Path, source: Source = Source(), *, task: str | None
             max_length=length,
             regression=wanted.regression,
             cache=here().cache,
-            stride=data.stride,
+            stride=wanted.stride or spec.stride,
         )
         for name, split in data.dev.items()
     }
@@ -83,7 +83,14 @@ def predict(student: str | Path, rows: Sequence[Row]) -> Iterator[dict[str, Any]
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     split = Split(tuple(tuple(row) for row in rows), (0,) * len(rows), ((),) * len(rows) if span else ())
     with tempfile.TemporaryDirectory() as scratch:  # what is asked about is not kept
-        coded = encode(split, tokenizer, max_length=length, regression=spec.regression, cache=Path(scratch))
+        coded = encode(
+            split,
+            tokenizer,
+            max_length=length,
+            regression=spec.regression,
+            cache=Path(scratch),
+            stride=spec.stride,
+        )
         logits = logits_of(model, coded, device=device)
         found = spans.find(spec, logits, Questions.of(coded)) if span else []
     if span:

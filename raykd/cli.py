@@ -16,8 +16,8 @@ from raykd.errors import UserError
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=listing.ABOUT)
 console = Console(highlight=False, soft_wrap=True)
 
-TaskOption = Annotated[str, typer.Option("--task", help="a GLUE task, or 'custom' for your own data")]
-Data = Annotated[str, typer.Option(help="'hub', 'sample', a GLUE folder, or your own CSV, TSV, JSONL or Parquet file")]
+TaskOption = Annotated[str, typer.Option("--task", help="a GLUE task, squad, squad_v2, or 'custom' for your own data")]
+Data = Annotated[str, typer.Option(help="'hub', 'sample', a GLUE or SQuAD folder, or your own file")]
 DevFile = Annotated[str | None, typer.Option(help="dev file beside your own train file; default: a tenth of it")]
 TextColumns = Annotated[str | None, typer.Option(help="text column(s) of your own files, e.g. premise,hypothesis")]
 LabelColumn = Annotated[str | None, typer.Option(help="label column of your own files")]
@@ -248,7 +248,8 @@ def evaluate(
 def predict(
     student: Annotated[Path, typer.Argument(help="folder of a saved student")],
     file: Annotated[
-        Path | None, typer.Argument(help="one text a line, the two of a pair tab-separated; default: stdin")
+        Path | None,
+        typer.Argument(help="one text a line, a pair (or question and context) tab-separated; default: stdin"),
     ] = None,
 ) -> None:
     """Answer new texts, one JSON object a line."""

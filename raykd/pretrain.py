@@ -14,10 +14,11 @@ from rich.console import Console
 from raykd.methods import find as find_method
 from raykd.methods.general import general
 from raykd.methods.method import Pair
-from raykd.models.classifier import Head, load_classifier, load_config
+from raykd.models.classifier import Head, load_config
 from raykd.models.save import save_student
 from raykd.models.shape import shape, size_of
 from raykd.models.source import resolve
+from raykd.models.spec import Cut
 from raykd.models.student import check_student, make_student, parse_student
 from raykd.models.tokenizer import load_tokenizer
 from raykd.prepare import parameters_of, training_of
@@ -62,9 +63,12 @@ def pretrain(
     spec, training, values, rows = together(checks)
     folder = Path(out) if out else here().root / "students" / f"general-{method}"
     source = resolve(teacher, role="teacher")
-    check_student(spec, load_config(source))
+    config = load_config(source)
+    check_student(spec, config)
     tokenizer = load_tokenizer(source)
-    master, learner = load_classifier(source, NO_HEAD), make_student(spec, source, NO_HEAD, seed=training.seed)
+    # The whole encoder under a head of its own: the teacher may be fine-tuned for some task.
+    master = make_student(Cut(config.num_hidden_layers), source, NO_HEAD, seed=0)
+    learner = make_student(spec, source, NO_HEAD, seed=training.seed)
     recipe = general(found, found.recipe(values, Pair(shape(master), shape(learner))))
     split = Split(rows, (-100,) * len(rows))
     train = encode(split, tokenizer, max_length=training.max_length, regression=False, cache=here().cache)

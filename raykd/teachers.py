@@ -51,7 +51,14 @@ class Teacher:
 def task_spec(data: Data) -> TaskSpec:
     """The part of a task that training needs."""
     task = data.task
-    return TaskSpec(name=task.name, labels=task.labels, metrics=task.metrics, primary=task.primary, kind=task.kind)
+    return TaskSpec(
+        name=task.name,
+        labels=task.labels,
+        metrics=task.metrics,
+        primary=task.primary,
+        kind=task.kind,
+        stride=data.stride,
+    )
 
 
 def find_teacher(data: Data, name: str | None, training: Training, workspace: Workspace, say: Say) -> Teacher:

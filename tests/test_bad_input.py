@@ -211,3 +211,39 @@ def test_prediction_without_text(tell: Tell, teacher: Path, home: Path) -> None:
 @pytest.mark.parametrize(("what", "name"), [("tasks", "rtee"), ("methods", "kdd"), ("spaces", "ckdd")])
 def test_lists(tell: Tell, what: str, name: str) -> None:
     assert "did you mean" in tell(what, name)
+
+
+def test_a_pair_that_a_method_cannot_serve(tell: Tell, rows: Path, teacher: Path) -> None:
+    given = [*own(rows), "--teacher", str(teacher), "--method", "pkd", "--student", "build:2/16/4"]
+    for command in (["tune"], ["distill", "--epochs", "1"]):
+        said = tell(*command, *given)
+        assert "method 'pkd': hidden width: the student has 16, the teacher 32" in said
+        assert "must be 32 wide" in said
+
+
+def test_a_method_that_wants_texts(tell: Tell, rows: Path, teacher: Path) -> None:
+    given = ["tune", *own(rows), "--teacher", str(teacher), "--method", "minimax_knn"]
+    assert "give one or more with --corpus" in tell(*given)
+    assert "no such file or folder of texts" in tell(*given, "--corpus", "/no/such/texts.txt")
+
+
+def test_texts_beside_the_rows(tell: Tell, home: Path, rows: Path, teacher: Path) -> None:
+    (home / "empty.txt").write_text("\n")
+    given = ["distill", *own(rows), "--teacher", str(teacher)]
+    said = tell(*given, "--unlabelled", str(home / "empty.txt"), "--corpus", "/no/such.txt")
+    assert "holds no text" in said  # both at once
+    assert "no such file or folder of texts" in said
+    assert "give it too" in tell(*given, "--augment-with", "roberta-base")
+    assert "doc-stride is for questions" in tell(*given, "--doc-stride", "5")
+    assert "masked-LM head" in tell(*given, "--augment", "2") or "masked" in tell(*given, "--augment", "2")
+
+
+def test_the_general_stage(tell: Tell, home: Path, teacher: Path) -> None:
+    (home / "texts.txt").write_text("w1 w2\nw3\n")
+    given = ["pretrain", str(home / "texts.txt"), "--teacher", str(teacher), "--student"]
+    assert "looks at logits and labels alone" in tell(*given, "cut:2", "--method", "kd")
+    said = tell(*given, "cut:x", "--method", "ckd", "--set", "delta=0", "--epochs", "0")
+    assert "cut:x" in said  # all at once
+    assert "delta" in said
+    assert "epochs" in said
+    assert "1 to 4" in tell(*given, "cut:9", "--method", "ckd")

@@ -58,14 +58,14 @@ class Student(PythonModel):
         """The best span of the context in any of its windows, as raykd.tasks.spans finds it."""
         import torch
 
-        share = self.max_length // 3  # of the question at most; as much is shared by consecutive windows
+        share = self.max_length // 3  # of the question at most; as much is shared by consecutive windows by default
         asked = self.tokenizer(question, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
         coded = self.tokenizer(
             question[: asked[share - 1][1]] if len(asked) > share else question,
             context,
             truncation="only_second",
             max_length=self.max_length,
-            stride=share,
+            stride=share if self.task.get("stride") is None else self.task["stride"],
             return_overflowing_tokens=True,
             return_offsets_mapping=True,
             padding=True,

@@ -37,6 +37,7 @@ class TaskSpec(BaseModel):
     metrics: tuple[str, ...]
     primary: str
     kind: Literal["classes", "number", "span"] = "classes"
+    stride: int | None = Field(None, description="tokens that windows of a context share, if not the default number")
 
     @model_validator(mode="before")
     @classmethod

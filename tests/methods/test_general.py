@@ -19,16 +19,18 @@ HAVE = {
 }
 
 
-@pytest.mark.parametrize("name", METHODS)
+# Methods that look at answers alone, or train on those of a task.
+NONE = {
+    *("none", "kd", "pd", "takd", "born_again", "annealing_kd", "combined_kd", "mate_kd", "minimax_knn", "mix"),
+    *("label_smoothing", "tf_reg", "self_kd", "reversed_kd", "defective_kd"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(set(METHODS) - NONE))
 def test_no_term_looks_at_answers(name: str) -> None:
     method, networks = METHODS[name], pair(4, 2, hidden=(24, 24))
     recipe = method.recipe(method.parameters(), networks)
-    try:
-        found = general(method, recipe)
-    except UserError as error:
-        assert "has no general stage" in error.problems[0]
-        assert name not in HAVE
-        return
+    found = general(method, recipe)
     [stage] = found.stages
     assert stage.active
     assert LOGITS not in stage.student_needs() | stage.teacher_needs()
@@ -38,7 +40,7 @@ def test_no_term_looks_at_answers(name: str) -> None:
         assert {term.name for term in stage.active} == HAVE[name]
 
 
-@pytest.mark.parametrize("name", ["none", "kd", "pd"])
+@pytest.mark.parametrize("name", sorted(NONE))
 def test_answers_alone_are_no_general_stage(name: str) -> None:
     method, networks = METHODS[name], pair(4, 2)
     with pytest.raises(UserError, match=f"method '{name}' .* no general stage"):
