@@ -27,7 +27,7 @@ LEAVE_OUT = ("minimax_knn",)  # it wants texts of the user's
 
 @dataclass(frozen=True)
 class Run:
-    """One student: its score on dev, the CPU-seconds of a step (start and evaluation included), or why there is none."""
+    """One student: its score on dev, CPU-seconds a step (start and evaluation included), or why there is none."""
 
     task: str
     method: str
