@@ -37,7 +37,9 @@ def card(student: Path) -> tuple[TaskSpec, int]:
     file = student / CARD
     if not file.is_file():
         raise UserError(f"'{student}' was not made by raykd: it has no {CARD}")
-    spec = json.loads(file.read_text())["spec"]
+    spec = json.loads(file.read_text()).get("spec")
+    if spec is None:
+        raise UserError(f"'{student}' is an encoder of the general stage: it was made for no task")
     return TaskSpec.model_validate(spec["task"]), spec["training"]["max_length"]
 
 

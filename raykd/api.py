@@ -14,12 +14,15 @@ from rich.console import Console
 from raykd.beside import Beside
 from raykd.methods import find as find_method
 from raykd.methods.plan import check_pair
+from raykd.models.save import move_into, place_for
+from raykd.models.source import version
 from raykd.models.student import parse_student
 from raykd.prepare import parameters_of, prepare, training_of
 from raykd.tasks.data import together
 from raykd.tasks.source import Source
 from raykd.teachers import teach_teacher
-from raykd.train.config import Training, TrialSpec
+from raykd.train.checkpoint import scratch
+from raykd.train.config import TrialSpec
 from raykd.train.loop import Report
 from raykd.workspace import here
 
@@ -39,8 +42,8 @@ def teach(
     """
     console = console or Console()
     training = training_of(settings)
+    folder = place_for(out or here().teachers / task)
     data = source.load(task, training.seed)
-    folder = Path(out) if out else here().teachers / task
     scores = teach_teacher(data, teacher, training, folder, here(), console.print)
     return folder, scores
 
@@ -71,17 +74,16 @@ def distill(
         lambda: training_of(settings),
         lambda: student and parse_student(student),
         lambda: parameters_of(found, parameters or {}),
+        lambda: place_for(out or here().root / "students" / f"{task}-{method}"),
     ]
-    training: Training = together(checks)[0]
+    training, _, _, folder = together(checks)
     workspace = here()
     data = source.load(task, training.seed)
     suits = partial(check_pair, found, parameters or {})
     prepared = prepare(data, teacher, training, workspace, console.print, student, suits, beside)
-    folder = Path(out) if out else workspace.root / "students" / f"{task}-{method}"
-    scratch = folder.with_name(f".{folder.name}.run")
     spec = TrialSpec(
         label=folder.name,
-        folder=str(scratch),
+        folder="",
         task=prepared.task,
         train=str(prepared.train),
         dev={name: str(path) for name, path in prepared.dev.items()},
@@ -94,6 +96,8 @@ def distill(
         training=training,
         threads=os.cpu_count() or 1,
     )
+    place = scratch(folder, spec, version(prepared.teacher))
+    spec = spec.model_copy(update={"folder": str(place)})
 
     def tell(report: Report) -> bool:
         primary = prepared.task.primary
@@ -102,8 +106,6 @@ def distill(
 
     last = run_trial(spec, tell)
     assert last is not None  # only a report that answers False ends a run early
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    (scratch / STUDENT).rename(folder)
-    shutil.rmtree(scratch, ignore_errors=True)
+    move_into(place / STUDENT, folder)
+    shutil.rmtree(place, ignore_errors=True)
     return folder, last

@@ -19,7 +19,9 @@ class UserError(Exception):
 def unknown(kind: str, given: str, allowed: Iterable[str]) -> str:
     """A sentence for a name that does not exist, e.g. ``unknown method 'kdd': did you mean 'kd'? (none, kd, ckd)``."""
     names = list(allowed)
-    near = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(given, names, n=3, cutoff=0.5)
+    # Two letters the wrong way round are likelier than other letters: 'cdk' is 'ckd' rather than 'crd'.
+    near.sort(key=lambda name: sorted(name) != sorted(given))
     hint = f"did you mean '{near[0]}'? " if near else ""
     return f"unknown {kind} '{given}': {hint}(allowed: {', '.join(names)})"
 

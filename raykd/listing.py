@@ -84,10 +84,15 @@ def methods(name: str | None, console: Console) -> None:
             "its space": f"{method.name}, {about.grid} points" if about.grid != "-" else "-",
         },
     )
-    table = _table("hyperparameter", "default", "allowed", "what")
-    for key, schema in method.parameters.model_json_schema().get("properties", {}).items():
-        table.add_row(key, str(schema["default"]), _limits(schema), schema.get("description", ""))
-    if method.parameters.model_fields:
+    for title, parameters in {
+        "hyperparameter": method.parameters,
+        "general stage": method.general_parameters,
+    }.items():
+        if parameters is None or not parameters.model_fields:
+            continue
+        table = _table(title, "default", "allowed", "what")
+        for key, schema in parameters.model_json_schema()["properties"].items():
+            table.add_row(key, str(schema["default"]), _limits(schema), schema.get("description", ""))
         console.print(table)
 
 
@@ -174,8 +179,12 @@ def read_rows(file: Path | None) -> list[list[str]]:
     """Lines of a file or of stdin, each one text or a tab-separated pair; empty lines are left out."""
     if file is not None and not file.is_file():
         raise UserError(f"no such file: {file}")
-    text = file.read_text(encoding="utf-8-sig") if file is not None else sys.stdin.read()
-    return [line.split("\t") for line in text.splitlines() if line.strip()]
+    try:
+        text = file.read_text(encoding="utf-8-sig") if file is not None else sys.stdin.read()
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file or 'the input'} is not UTF-8 text: {error}") from None
+    # Not splitlines(): a text may hold other signs that end a line for Unicode.
+    return [line.rstrip("\r").split("\t") for line in text.split("\n") if line.strip()]
 
 
 def _table(*headings: str) -> Table:

@@ -23,10 +23,11 @@ from raykd.models.source import resolve
 from raykd.models.spec import Given
 from raykd.models.student import check_student, make_student, parse_student, shape, size_of
 from raykd.models.tokenizer import check_vocabulary, load_tokenizer
-from raykd.tasks.data import Data
+from raykd.tasks.data import Data, Split
+from raykd.tasks.encode import Encoded
 from raykd.tasks.metrics import majority
 from raykd.tasks.questions import about
-from raykd.teachers import Say, Teacher, encode_all, encode_split, find_teacher, task_spec
+from raykd.teachers import DEFAULT_TEACHER, Say, Teacher, encode_split, find_teacher, is_sample, task_spec
 from raykd.train.config import TaskSpec, Training
 from raykd.train.evaluate import evaluate
 from raykd.workspace import Workspace
@@ -85,33 +86,36 @@ def prepare(
     spec = task_spec(data)
     head = spec.head
     texts = beside.read(data.task)
-    if teacher is not None:  # before the teacher is taught, which takes long
-        base = resolve(teacher, role="teacher")
+    asked = teacher or (None if is_sample(data) else DEFAULT_TEACHER)
+    if asked is not None:  # before the teacher is taught, which takes long
+        base = resolve(asked, role="teacher")
         suits(_pair(student or _half(base), base, base, spec, texts.corpus is not None), base)
-    found = find_teacher(data, teacher, training, workspace, say)
+    found = find_teacher(data, asked, training, workspace, say)
     tokenizer = load_tokenizer(found.folder)
     student = student or _half(found.folder)
     pair = _pair(student, found.folder, found.origin, spec, texts.corpus is not None)
     suits(pair, found.origin)
-    extended = texts.extend(data, found.origin, workspace, say)
-    train, dev = encode_all(extended, found.folder, training.max_length, workspace)
-    corpus = None
-    if texts.corpus is not None:
-        corpus = encode_split(texts.corpus, data.task, found.folder, training.max_length, workspace).folder
+    size = _check_student(student, found.origin, head, tokenizer)
+    model = load_classifier(found.folder, head)
+    torch.set_num_threads(os.cpu_count() or 1)
+    first = next(iter(data.dev))
+
+    def coded(split: Split) -> Encoded:
+        return encode_split(split, data.task, found.folder, training.max_length, workspace, stride=data.stride)
+
+    dev = {name: coded(split) for name, split in data.dev.items()}
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    score = evaluate(model, spec, dev, device=device)[f"{first}/{spec.primary}"]
+    _preflight(found, score, majority(data.task, data.dev[first].labels), spec, say)
+    # What takes longest comes last: all that could be refused has been.
+    train = coded(texts.extend(data, found.origin, workspace, say).train)
+    corpus = None if texts.corpus is None else coded(texts.corpus).folder
     for split_name, split in {"train": train, **dev}.items():
         if data.task.span:
             say(f"data: {split_name} at {training.max_length} tokens: {about(split)}")
         elif split.truncated:
             say(f"data: {split.truncated} of {len(split)} {split_name} rows cut to {training.max_length} tokens")
-    size = _check_student(student, found.origin, head, tokenizer)
-    model = load_classifier(found.folder, head)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    torch.set_num_threads(os.cpu_count() or 1)
-    first = next(iter(dev))
-    model.to(device)  # type: ignore[arg-type]  # a decorated method of the library
-    score = evaluate(model, spec, dev, device=device)[f"{first}/{spec.primary}"]
-    floor = majority(data.task, data.dev[first].labels)
-    _preflight(found, score, floor, spec, say)
+    torch.cuda.empty_cache()  # trials on this machine want what was used here
     return Prepared(
         task=spec,
         source=data.source,

@@ -12,22 +12,23 @@ import torch
 from rich.console import Console
 
 from raykd.methods import find as find_method
-from raykd.methods.general import general
+from raykd.methods.general import general, in_general
 from raykd.methods.method import Pair
 from raykd.models.classifier import Head, load_config
-from raykd.models.save import save_student
+from raykd.models.save import place_for, save_student
 from raykd.models.shape import shape, size_of
-from raykd.models.source import resolve
-from raykd.models.spec import Cut
+from raykd.models.source import resolve, version
+from raykd.models.spec import Cut, Given
 from raykd.models.student import check_student, make_student, parse_student
-from raykd.models.tokenizer import load_tokenizer
+from raykd.models.tokenizer import check_vocabulary, load_tokenizer
 from raykd.prepare import parameters_of, training_of
 from raykd.tasks.data import Split, together
 from raykd.tasks.encode import encode
 from raykd.tasks.texts import read_texts
+from raykd.train.checkpoint import scratch
 from raykd.train.config import TaskSpec
 from raykd.train.loop import Report, distill
-from raykd.train.scene import Around
+from raykd.train.scene import Around, tokens_of
 from raykd.workspace import here
 
 NO_HEAD = Head(("none", "other"))  # a classifier is asked for by the loop; nothing looks at it, and it is not saved
@@ -46,7 +47,8 @@ def pretrain(
     console: Console | None = None,
     **settings: Any,
 ) -> tuple[Path, Report]:
-    """Distil an encoder on `texts` (a file of lines, or a folder) by what `method` compares within the networks.
+    """Distil an encoder on `texts` (a file of lines, or a folder) by what `method` compares within the networks, or by
+    the recipe that it has for this stage.
 
     Returns the student's folder, an encoder without a head, which `--student` of the other commands takes, and the
     last report. settings: fields of Training. An interrupted run goes on when it is started again with the same
@@ -57,19 +59,21 @@ def pretrain(
     checks: list[Callable[[], Any]] = [
         lambda: parse_student(student),
         lambda: training_of(settings),
-        lambda: parameters_of(found, parameters or {}),
+        lambda: parameters_of(in_general(found), parameters or {}),
         lambda: read_texts(texts, 1, most=max_texts),
+        lambda: place_for(out or here().root / "students" / f"general-{method}"),
     ]
-    spec, training, values, rows = together(checks)
-    folder = Path(out) if out else here().root / "students" / f"general-{method}"
+    spec, training, values, rows, folder = together(checks)
     source = resolve(teacher, role="teacher")
     config = load_config(source)
     check_student(spec, config)
     tokenizer = load_tokenizer(source)
+    if isinstance(spec, Given):
+        check_vocabulary(tokenizer, load_tokenizer(resolve(spec.name, role="student")))
     # The whole encoder under a head of its own: the teacher may be fine-tuned for some task.
     master = make_student(Cut(config.num_hidden_layers), source, NO_HEAD, seed=0)
     learner = make_student(spec, source, NO_HEAD, seed=training.seed)
-    recipe = general(found, found.recipe(values, Pair(shape(master), shape(learner))))
+    recipe = general(found, values, Pair(shape(master), shape(learner)))
     split = Split(rows, (-100,) * len(rows))
     train = encode(split, tokenizer, max_length=training.max_length, regression=False, cache=here().cache)
     console.print(
@@ -78,18 +82,18 @@ def pretrain(
         + " + ".join(term.name for term in recipe.stages[0].active)
     )
     torch.set_num_threads(os.cpu_count() or 1)
-    scratch = folder.with_name(f".{folder.name}.run")
+    place = scratch(folder, method, values, student, str(source), version(source), train.key, training)
 
     def tell(report: Report) -> bool:
         loss = report.metrics["train/loss"]
         console.print(f"{report.progress:4.0%} trained, loss {loss:.4f}, {report.seconds:.0f} s")
         return True
 
-    around = Around(origin=source)
-    last = distill(learner, recipe, train, {}, TEXT, training, scratch, tell, teacher=master, around=around)
+    around = Around(tokens_of(tokenizer), source)
+    last = distill(learner, recipe, train, {}, TEXT, training, place, tell, teacher=master, around=around)
     assert last is not None  # only a report that answers False ends a run early
     card = {"source": f"general stage of {method} from {teacher}", "training": training.model_dump()}
     encoder: Any = learner.base_model
     save_student(encoder, tokenizer, folder, card=card)
-    shutil.rmtree(scratch, ignore_errors=True)
+    shutil.rmtree(place, ignore_errors=True)
     return folder, last

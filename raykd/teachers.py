@@ -66,7 +66,7 @@ def find_teacher(data: Data, name: str | None, training: Training, workspace: Wo
 
     An encoder without a head for the task is fine-tuned first, and kept for the next time.
     """
-    if name is None and data.source.startswith("built-in sample"):
+    if name is None and is_sample(data):
         folder = _sample_teacher(data, workspace, say)
         return Teacher(folder, "sample", folder, taught=True)
     name = name or DEFAULT_TEACHER
@@ -74,6 +74,11 @@ def find_teacher(data: Data, name: str | None, training: Training, workspace: Wo
     if has_head(base, span=data.task.span):
         return Teacher(base, _short(name), base, taught=False)
     return Teacher(_taught(base, data, training, workspace, say), _short(name), base, taught=True)
+
+
+def is_sample(data: Data) -> bool:
+    """Whether the rows are the built-in sample's, which has a teacher of its own."""
+    return data.source.startswith("built-in sample")
 
 
 def teach_teacher(

@@ -14,8 +14,8 @@ from torch.nn.utils.rnn import pad_sequence
 from raykd.augment.pieces import Vocabulary, vocabulary_of
 from raykd.errors import UserError
 from raykd.models.classifier import load_config
+from raykd.models.language import check_head, load_language
 from raykd.models.outputs import takes_segments
-from raykd.models.quiet import quiet
 from raykd.models.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
@@ -96,34 +96,15 @@ def load_masked_lm(folder: Path) -> MaskedLM:
 
     Raises UserError: no encoder, no language-modelling head stored, damaged weights, no fast tokenizer or mask token.
     """
-    from safetensors import SafetensorError
-    from transformers import AutoModelForMaskedLM
-
     config = load_config(folder)
     tokenizer = load_tokenizer(folder)
     needed = {"mask": tokenizer.mask_token_id, "padding": tokenizer.pad_token_id}
     absent = [name for name, index in needed.items() if index is None]
     if absent:
         raise UserError(f"'{folder}': the tokenizer has no {' and no '.join(absent)} token, which augmentation needs")
-    try:
-        with quiet(), torch.device("cpu"):
-            model, info = AutoModelForMaskedLM.from_pretrained(
-                str(folder),
-                config=config,
-                dtype=torch.float32,
-                use_safetensors=True,
-                local_files_only=True,
-                trust_remote_code=False,
-                output_loading_info=True,
-            )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise UserError(f"'{folder}': the weights cannot be loaded: {error}") from error
-    if missing := sorted(info["missing_keys"]):
-        raise UserError(
-            f"'{folder}' is no complete masked language model: {', '.join(missing[:3])} and so on are not stored. A "
-            "fine-tuned classifier has lost its head for that: name the pretrained encoder it came from"
-        )
-    model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    model, missing = load_language(folder, config)
+    check_head(missing, folder)
+    model.to("cuda" if torch.cuda.is_available() else "cpu").eval()  # type: ignore[arg-type]  # a decorated method
     vocabulary = vocabulary_of(tokenizer, config.vocab_size)
     return MaskedLM(model, tokenizer, vocabulary, _longest(tokenizer, vars(config)))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from raykd.methods.seen import LOGITS, Need, Seen
+from raykd.methods.seen import LOGITS, OF_ATTENTION, Need, Seen
 from raykd.models.inside import bare, layers, projections
 from raykd.models.outputs import forward
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from raykd.tasks.encode import Batch
 
 NOWHERE = -1e4  # the logit of a padded position as an answer's start or end: no weight, and finite in float16
-OF_ATTENTION = frozenset({"query", "key", "value", "scores", "attention"})
 
 
 def observe(

@@ -41,7 +41,7 @@ class ALPKDParameters(Parameters):
 def recipe(parameters: ALPKDParameters, pair: Pair) -> Recipe:
     """One stage of three terms. UserError where blocks are wanted of layers that do not share out evenly."""
     p = parameters
-    together(lambda: check_weighs(beta=p.beta, eta=p.eta, lambda_alp=p.lambda_alp), lambda: _check_blocks(p, pair))
+    together(lambda: check_weighs(beta=p.beta, eta=p.eta), lambda: _check_blocks(p, pair))
     terms = (
         hard_term(p.beta, regression=pair.regression),
         soft_term(p.eta, p.temperature, regression=pair.regression),

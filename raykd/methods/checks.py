@@ -20,6 +20,6 @@ def together(*checks: Callable[[], object]) -> None:
 
 
 def check_weighs(**weights: float) -> None:
-    """UserError where every one of these weights is 0, so that nothing would be learned."""
+    """UserError where every one of these weights is 0, so that nothing, or no answer, would be learned."""
     if not any(weights.values()):
         raise UserError(f"{', '.join(weights)}: all are 0; give one of them a weight above 0")

@@ -1,7 +1,8 @@
 """Contextual knowledge distillation (Park, Kim & Yang 2021, sections 3 and 4).
 
 The student is taught how words relate, not where they lie, so widths may differ. Two relations are matched over the
-layers that both networks share by gcd alignment, the embedding output included:
+layers that both networks share by gcd alignment, the embedding output included (with 12 and 5 layers that is the
+embedding output and the last alone, and LTR has no part):
 
 * word relation (WR): pairs and triples of words of one layer, within a window of delta words on either side;
 * layer transforming relation (LTR): pairs and triples of layers of one word.
@@ -65,6 +66,7 @@ def recipe(parameters: CKDParameters, pair: Pair) -> Recipe:
 
 def _paper_terms(p: CKDParameters, pair: Pair, at_t: tuple[int, ...], at_s: tuple[int, ...]) -> tuple[Term, ...]:
     needs = {"student": hidden(at_s), "teacher": hidden(at_t)}
+    related = _related(at_s)
 
     def states(step: Step) -> tuple[Tensor, Tensor, Tensor]:
         return step.student.hidden(at_s), step.teacher.hidden(at_t), step.attention_mask
@@ -86,13 +88,14 @@ def _paper_terms(p: CKDParameters, pair: Pair, at_t: tuple[int, ...], at_s: tupl
         soft_term(p.alpha, p.temperature, regression=pair.regression),
         Term("word_pair", p.lambda_ckd, words, **needs),
         Term("word_angle", p.lambda_ckd * p.lambda_relation, word_triples, **needs),
-        Term("layer_pair", p.lambda_ckd, layers, **needs),
-        Term("layer_angle", p.lambda_ckd * p.lambda_relation, layer_triples, **needs),
+        Term("layer_pair", p.lambda_ckd * related, layers, **needs),
+        Term("layer_angle", p.lambda_ckd * related * p.lambda_relation, layer_triples, **needs),
     )
 
 
 def _code_terms(p: CKDParameters, pair: Pair, at_t: tuple[int, ...], at_s: tuple[int, ...]) -> tuple[Term, ...]:
     needs = {"student": hidden(at_s), "teacher": hidden(at_t)}
+    related = _related(at_s)
     on_logits = logits_mse if pair.regression else soft_cross_entropy
 
     def states(step: Step) -> tuple[Tensor, Tensor, Tensor]:
@@ -105,9 +108,14 @@ def _code_terms(p: CKDParameters, pair: Pair, at_t: tuple[int, ...], at_s: tuple
         Term("soft", 1.0, soft, student=frozenset({LOGITS}), teacher=frozenset({LOGITS})),
         Term("word_pair", p.word_pair, lambda step: word_pair_kl(*states(step)), **needs),
         Term("word_angle", p.word_angle, lambda step: word_angle(*states(step), delta=p.delta), **needs),
-        Term("layer_pair", p.layer_pair, lambda step: layer_pair_kl(*states(step)), **needs),
-        Term("layer_angle", p.layer_angle, lambda step: layer_angle(*states(step)), **needs),
+        Term("layer_pair", p.layer_pair * related, lambda step: layer_pair_kl(*states(step)), **needs),
+        Term("layer_angle", p.layer_angle * related, lambda step: layer_angle(*states(step)), **needs),
     )
+
+
+def _related(layers: tuple[int, ...]) -> int:
+    """1 where LTR has something to say: of two layers alone, the one distance over its mean is 1 in any network."""
+    return int(len(layers) > 2)
 
 
 METHOD = Method(

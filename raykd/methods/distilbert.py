@@ -5,9 +5,9 @@ the published training. The cosine is that of the two networks' last hidden stat
 widths must be equal.
 
 DistilBERT itself was made by *general* distillation: there logits are over the vocabulary at each token, and masked
-language modelling on unlabelled text stands where the labels stand here. This method is the same sum on a task; the
-paper distils once more on a task, too, by the two terms on logits (section 3, SQuAD). A student cut from its teacher
-at every other layer is what the paper starts from.
+language modelling on unlabelled text stands where the labels stand here. That is this method's general stage
+(raykd.methods.distilbert_general). On a task it is the same sum; the paper distils once more on a task, too, by the two
+terms on logits (section 3, SQuAD). A student cut from its teacher at every other layer is what the paper starts from.
 
 Ours: mean squared errors of the outputs for a regression.
 """
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from raykd.losses.hidden import cosine_loss
 from raykd.methods.checks import check_weighs, together
+from raykd.methods.distilbert_general import DistilBERTGeneralParameters, general
 from raykd.methods.layers import check_alike
 from raykd.methods.method import Method, Pair, Parameters
 from raykd.methods.recipe import Recipe, Stage, Step, Term
@@ -39,8 +40,8 @@ def recipe(parameters: DistilBERTParameters, pair: Pair) -> Recipe:
     """One stage of three terms. UserError for unequal widths, and where every weight is 0."""
     p = parameters
     together(
-        lambda: check_weighs(alpha_ce=p.alpha_ce, alpha_hard=p.alpha_hard, alpha_cos=p.alpha_cos),
-        lambda: check_alike(pair, width=True),
+        lambda: check_weighs(alpha_ce=p.alpha_ce, alpha_hard=p.alpha_hard),
+        lambda: check_alike(pair, width=bool(p.alpha_cos)),
     )
     last_s, last_t = pair.student.layers, pair.teacher.layers
 
@@ -58,8 +59,10 @@ def recipe(parameters: DistilBERTParameters, pair: Pair) -> Recipe:
 
 METHOD = Method(
     name="distilbert",
-    title="DistilBERT's triple loss on a task: logits, labels, cosine of the last hidden states",
+    title="DistilBERT's triple loss: logits, labels (masked words in the general stage), cosine of last hidden states",
     paper="Sanh, Debut, Chaumond & Wolf 2019, DistilBERT, a distilled version of BERT, section 2",
     parameters=DistilBERTParameters,
     recipe=recipe,
+    general=general,
+    general_parameters=DistilBERTGeneralParameters,
 )

@@ -11,7 +11,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -19,8 +18,8 @@ from raykd.errors import UserError
 from raykd.methods.method import Pair, Parameters
 from raykd.methods.recipe import Scene
 from raykd.models.classifier import check_complete, load_config
+from raykd.models.language import load_language
 from raykd.models.outputs import forward
-from raykd.models.quiet import quiet
 from raykd.models.seed import seeded
 from raykd.models.source import resolve
 from raykd.models.tokenizer import check_vocabulary, load_tokenizer
@@ -116,22 +115,7 @@ def _of_tokens(folder: Path, origin: Path) -> tuple[str, ...]:
 
 
 def _load(folder: Path, config: PreTrainedConfig) -> PreTrainedModel:
-    from safetensors import SafetensorError
-    from transformers import AutoModelForMaskedLM
-
-    try:
-        with quiet(), seeded(SEED):
-            model, info = AutoModelForMaskedLM.from_pretrained(
-                str(folder),
-                config=config,
-                dtype=torch.float32,
-                use_safetensors=True,
-                local_files_only=True,
-                trust_remote_code=False,
-                output_loading_info=True,
-            )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise UserError(f"'{folder}': the weights cannot be loaded: {error}") from error
-    check_complete({name for name in info["missing_keys"] if name.startswith(model.base_model_prefix + ".")}, folder)
-    generator: PreTrainedModel = model
-    return generator
+    with seeded(SEED):
+        model, missing = load_language(folder, config)
+    check_complete({name for name in missing if name.startswith(model.base_model_prefix + ".")}, folder)
+    return model

@@ -64,7 +64,7 @@ def recipe(parameters: LRCParameters, pair: Pair) -> Recipe:
     p = parameters
     together(
         lambda: check_depth(pair),
-        lambda: check_weighs(alpha=p.alpha, beta=p.beta, gamma=p.gamma),
+        lambda: check_weighs(beta=p.beta, gamma=p.gamma),
         lambda: _check_first(p),
     )
     contrast = (_contrast(p, pair),) if p.alpha else ()

@@ -41,7 +41,7 @@ class Pair:
 class Link:
     """One run of a chain: who learns, from whom, and how.
 
-    learner: "student", "teacher" (the teacher's architecture, from its weights before the task), or a student
+    learner: "student", "teacher" (the whole encoder that students are cut from, under a fresh head), or a student
     description such as "cut:8". taught_by: "teacher", "previous" (what the run before left) or "nobody".
     epochs: this run's share of the trial's epochs. seed is added to the trial's, for a fresh start of the same network.
     """
@@ -60,7 +60,8 @@ class Method:
 
     recipe raises UserError where the pair cannot serve it, naming the valid range. chain: the runs that make the
     student where one is not enough, the last of which is the trial's result; recipe is then that of the last.
-    answers: the tasks it can learn. needs_corpus: it retrieves from texts that the user must give.
+    answers: the tasks it can learn. needs_corpus: it retrieves from texts that the user must give. general: a recipe of
+    its own for the general stage (see raykd.methods.general), with hyperparameters of its own if they are others there.
     """
 
     name: str
@@ -73,6 +74,8 @@ class Method:
     answers: frozenset[Answers] = ALL
     needs_corpus: bool = False
     ensemble: bool = False  # the runs of a chain answer together as well
+    general: Callable[[Any, Pair], Recipe] | None = None
+    general_parameters: type[Parameters] | None = None
 
     def links(self, parameters: Parameters, pair: Pair) -> tuple[Link, ...]:
         """The runs of a trial, one for most methods. UserError where the task or the pair cannot serve."""

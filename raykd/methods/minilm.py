@@ -51,7 +51,7 @@ class MiniLMv2Parameters(MiniLMParameters):
 
 def first(parameters: MiniLMParameters, pair: Pair) -> Recipe:
     """MiniLM. UserError for unequal numbers of heads, and a teacher layer that is none."""
-    together(lambda: check_alike(pair, heads=True), lambda: _check_layer(parameters, pair))
+    together(lambda: check_alike(pair, heads=bool(parameters.relations)), lambda: _check_layer(parameters, pair))
     return _recipe(parameters, pair, MINILM_V1, pair.student.heads)
 
 
@@ -63,7 +63,7 @@ def second(parameters: MiniLMv2Parameters, pair: Pair) -> Recipe:
 
 def relation_heads(asked: int, pair: Pair) -> int:
     """`asked`, or for 0 the default number. UserError unless it divides both widths."""
-    student, teacher = pair.student.hidden, pair.teacher.hidden
+    student, teacher = (of.projected or of.hidden for of in (pair.student, pair.teacher))
     common = math.gcd(student, teacher)
     allowed = [heads for heads in range(1, common + 1) if common % heads == 0]
     if asked and asked not in allowed:

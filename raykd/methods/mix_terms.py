@@ -150,7 +150,7 @@ INNER: dict[str, Row] = {
     "word_angle": Row(
         lambda v: word_angle(*v.hidden, v.mask, delta=v.parameters.delta, neighbours="valid", layer_reduction="sum")
     ),
-    "layer_pair": Row(lambda v: layer_pair_distance(*v.hidden, v.mask, **DISTANCE), at_least=2),
+    "layer_pair": Row(lambda v: layer_pair_distance(*v.hidden, v.mask, **DISTANCE), at_least=3),
     "layer_angle": Row(lambda v: layer_angle(*v.hidden, v.mask), at_least=3),
     "hidden": Row(lambda v: v.layers * hidden_mse(*v.hidden, v.mask), fit="always"),
     "hidden_cosine": Row(lambda v: cosine_loss(*v.hidden, v.mask), fit="unequal"),

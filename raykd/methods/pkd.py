@@ -49,7 +49,7 @@ class PKDParameters(Parameters):
 
 def recipe(parameters: PKDParameters, pair: Pair) -> Recipe:
     """One stage of three terms. UserError for unequal widths, a deeper student, and a student of one layer."""
-    together(lambda: check_alike(pair, width=True), lambda: _check_layers(pair))
+    together(lambda: check_alike(pair, width=bool(parameters.beta)), lambda: _check_layers(pair))
     terms = (hard_term(1 - parameters.alpha, regression=pair.regression), _soft(parameters, pair))
     return Recipe(stages=(Stage(terms=(*terms, _patience(parameters, pair))),))
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from raykd.errors import UserError
 from raykd.methods.method import Link, Method, Pair
+from raykd.methods.recipe import Recipe
+from raykd.methods.seen import OF_ATTENTION
 from raykd.models.planned import student_shape
 from raykd.models.shape import Shape
 from raykd.models.spec import parse_student
@@ -22,10 +24,25 @@ def check_pair(method: Method, parameters: dict[str, Any], pair: Pair, origin: P
         for link in method.links(method.parameters.model_validate(parameters), pair):
             learner = _learner(link, pair, origin)
             teacher = taught_by if link.taught_by == "previous" else pair.teacher
-            link.recipe(Pair(teacher, learner, pair.answers, pair.corpus))
+            recipe = link.recipe(Pair(teacher, learner, pair.answers, pair.corpus))
+            _check_visible(recipe, teacher, learner)
             taught_by = learner
     except UserError as error:
         raise UserError(*(f"method '{method.name}': {problem}" for problem in error.problems)) from None
+
+
+def _check_visible(recipe: Recipe, teacher: Shape, learner: Shape) -> None:
+    """UserError where a term must look into a network whose architecture raykd cannot look into."""
+    into = {"teacher": recipe.teacher_needs(), "student": recipe.student_needs()}
+    moved = any(stage.perturb is not None for stage in recipe.stages)
+    for role, shape in (("teacher", teacher), ("student", learner)):
+        asked: list[str] = sorted({need.kind for need in into[role] if need.kind in OF_ATTENTION})
+        asked += ["perturbed embeddings"] if moved and role == "student" else []
+        if asked and not shape.visible:
+            raise UserError(
+                f"it asks for {', '.join(asked)} of the {role}, whose architecture raykd cannot look into; it can into "
+                "those with 1 query, key and value projection a layer: BERT, RoBERTa, ELECTRA, DistilBERT, MobileBERT"
+            )
 
 
 def _learner(link: Link, pair: Pair, origin: Path) -> Shape:

@@ -1,9 +1,8 @@
 """The seam between a paper and the training loop: terms, stages, extras, and what else a run may need.
 
-A *term* is a pure loss with a weight and a statement of what it must see of either network. A *stage* is a sum of
-terms over a part of the run. A *recipe* is the stages in order, with the modules that train beside the student.
-A *method* makes a recipe from its hyperparameters and the shapes of the two networks. The loop knows only recipes;
-what a sweep must ask of the teacher is the union of the needs of its terms, never a second list kept by hand.
+A *term* is a pure loss with a weight and a statement of what it must see of either network, a *stage* a sum of terms
+over a part of the run, a *recipe* the stages in order, with the modules that train beside the student. The loop knows
+only recipes; what it asks of the teacher is the union of the terms' needs, never a second list kept by hand.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor, nn
 
@@ -75,7 +74,7 @@ class Step:
     """All a term may look at in one optimiser step.
 
     progress in (0, 1] is the part of the run that this step completes; facts are the recipe's, worked out before the
-    run; live is there only where the recipe asked for it.
+    run; live is there only where the recipe asked for it. shared: what the first term to want it works out for all.
     """
 
     student: Seen
@@ -85,6 +84,7 @@ class Step:
     extras: nn.ModuleDict
     facts: Mapping[str, Tensor]
     live: Live | None = None
+    shared: dict[str, Any] = field(default_factory=dict)
 
     @property
     def attention_mask(self) -> Tensor:
@@ -151,8 +151,8 @@ class Stage:
 
 @dataclass(frozen=True)
 class Fact:
-    """Something worked out from the whole training split before the run. key: all it depends on beside teacher and
-    split; facts of one key are shared between trials."""
+    """Worked out from the whole training split before the run, and shared between trials. key: all it depends on beside
+    teacher and split."""
 
     key: str
     make: Callable[[Scene], Mapping[str, Tensor]]
@@ -176,16 +176,13 @@ class Opponent:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Stages in order (the last one ends at 1.0), trainable extras by name, and what else the run needs.
-
-    live: the terms ask the networks about more than the batch.
-    """
+    """Stages in order (the last one ends at 1.0), trainable extras by name, and what else the run needs."""
 
     stages: tuple[Stage, ...]
     extras: Mapping[str, Callable[[Scene], nn.Module]] = field(default_factory=dict)
     facts: tuple[Fact, ...] = ()
     opponent: Opponent | None = None
-    live: bool = False
+    live: bool = False  # the terms ask the networks about more than the batch
 
     def stage_at(self, progress: float) -> Stage:
         """The stage that the step completing `progress` of the run belongs to."""
@@ -194,3 +191,7 @@ class Recipe:
     def teacher_needs(self) -> frozenset[Need]:
         """The union of what all terms of all stages ask of the teacher."""
         return frozenset(need for stage in self.stages for need in stage.teacher_needs())
+
+    def student_needs(self) -> frozenset[Need]:
+        """The union of what all terms of all stages ask of the student."""
+        return frozenset(need for stage in self.stages for need in stage.student_needs())

@@ -11,6 +11,8 @@ from torch import Tensor
 
 Kind = Literal["logits", "hidden", "cls", "query", "key", "value", "scores", "attention"]
 
+OF_ATTENTION: frozenset[Kind] = frozenset({"query", "key", "value", "scores", "attention"})
+
 
 @dataclass(frozen=True, order=True)
 class Need:

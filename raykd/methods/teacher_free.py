@@ -12,10 +12,13 @@
 
 As published: every KL is a mean over samples and classes; the probabilities u are fed as logits, so that at T = 20 the
 virtual teacher is nearly uniform; there the student is not softened, and there is no T^2. The defaults are settings
-published with the code, for 100 classes: a multiplier of 100 undoes the mean over them, on C classes C would.
+published with the code, for 100 classes: their multiplier of 100 undoes the mean over classes, and so does the default
+of tf_reg, the number of classes.
 "alpha" has opposite meanings in texts on label smoothing, so here it is `smoothing`, the mass that is moved.
 
-Ours: the given teacher is not asked at all; the teachers that are, are trained in the chain, in the trial's settings.
+Ours: the given teacher is not asked at all; the teachers that are, are trained in the chain, in the trial's settings,
+from the weights that students are cut from: pretrained ones where raykd fine-tuned the teacher itself, else those of
+the teacher as given, under a fresh head.
 label_smoothing and tf_reg are for classes only: a number has none to smooth over, and those of a span are positions,
 padding among them.
 """
@@ -48,7 +51,9 @@ class VirtualParameters(Parameters):
 
     alpha: float = Field(0.1, ge=0, le=1, description="weight of the virtual teacher; the hard term has 1 - alpha")
     temperature: float = Field(20.0, gt=0, description="T of the virtual teacher; the student is not softened")
-    multiplier: float = Field(100.0, ge=0, description="further weight of the virtual teacher; 100 in 100 classes")
+    multiplier: float | None = Field(
+        None, gt=0, description="further weight of the virtual teacher; none: the number of classes, as published (100)"
+    )
     correct_probability: float = Field(0.99, ge=0, le=1, description="what it gives the label, before T")
 
 
@@ -57,7 +62,7 @@ class SelfParameters(Parameters):
 
     alpha: float = Field(0.95, ge=0, le=1, description="weight of the soft term; the hard term has 1 - alpha")
     temperature: float = Field(20.0, gt=0, description="T, softens both distributions")
-    multiplier: float = Field(1.0, ge=0, description="further weight of the soft term")
+    multiplier: float = Field(1.0, gt=0, description="further weight of the soft term")
 
 
 class ReversedParameters(Parameters):
@@ -90,10 +95,10 @@ def virtual(parameters: VirtualParameters, pair: Pair) -> Recipe:
 
     def on_labels(step: Step) -> Tensor:
         shape = {"correct_probability": p.correct_probability, "temperature": p.temperature}
-        return virtual_teacher(step.student.logits, step.labels, **shape)
+        further = p.multiplier or step.student.logits.shape[-1]
+        return further * virtual_teacher(step.student.logits, step.labels, **shape)
 
-    weight = p.alpha * p.multiplier
-    terms = (hard_term(1 - p.alpha, regression=False), Term("virtual", weight, on_labels, student=SEE_LOGITS))
+    terms = (hard_term(1 - p.alpha, regression=False), Term("virtual", p.alpha, on_labels, student=SEE_LOGITS))
     return Recipe(stages=(Stage(terms=terms),))
 
 

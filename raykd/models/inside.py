@@ -38,9 +38,9 @@ def layers(model: nn.Module) -> nn.ModuleList:
 class Projections:
     """The linear maps that make one layer's queries, keys and values."""
 
-    query: nn.Module
-    key: nn.Module
-    value: nn.Module
+    query: nn.Linear
+    key: nn.Linear
+    value: nn.Linear
 
 
 def projections(model: nn.Module) -> list[Projections]:

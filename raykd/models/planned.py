@@ -18,5 +18,5 @@ def student_shape(spec: StudentSpec, origin: Path) -> Shape:
     if isinstance(spec, Cut):
         return replace(shape(config), layers=spec.layers)
     if isinstance(spec, Build):
-        return replace(shape(config), layers=spec.layers, hidden=spec.hidden, heads=spec.heads)
+        return replace(shape(config), layers=spec.layers, hidden=spec.hidden, heads=spec.heads, projected=None)
     return shape(load_config(resolve(spec.name, role="student")))

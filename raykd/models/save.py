@@ -30,11 +30,9 @@ def save_student(
     run left there is swept. One writer a folder. A student that is already there is replaced.
     Raises UserError if `folder` holds anything else.
     """
-    new, old = (folder.with_name(f".{folder.name}.{state}") for state in ("new", "old"))
-    if folder.exists() and not _replaceable(folder):
-        raise UserError(f"'{folder}' is there already and is no saved model (no config.json); name another place")
-    for left_over in (new, old):
-        shutil.rmtree(left_over, ignore_errors=True)
+    place_for(folder)
+    new = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
     try:
         with quiet():
@@ -43,12 +41,33 @@ def save_student(
         if card is not None:
             text = json.dumps(dict(card), indent=2, default=str, ensure_ascii=False)
             (new / CARD).write_text(text + "\n", encoding="utf-8")
-        # A folder cannot be renamed over a full one, so the old one steps aside first.
-        if folder.exists():
-            folder.rename(old)
-        new.rename(folder)
+        move_into(new, folder)
     finally:
         shutil.rmtree(new, ignore_errors=True)
+
+
+def place_for(out: str | Path) -> Path:
+    """The absolute folder that a model will be saved in, asked for before it is trained.
+
+    UserError where something else than a saved model is there, or where the path names no folder of its own.
+    """
+    folder = Path(out).expanduser().absolute()
+    if not folder.name or folder == Path.cwd():
+        raise UserError(f"'{out}' cannot be replaced by a model: name a folder of its own")
+    if folder.exists() and not _replaceable(folder):
+        raise UserError(f"'{folder}' is there already and is no saved model (no config.json); name another place")
+    return folder
+
+
+def move_into(new: Path, folder: Path) -> None:
+    """Put the model folder `new` in the place of `folder`; whatever is there besides a model is never removed."""
+    place_for(folder)
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if folder.exists():  # a folder cannot be renamed over a full one, so the old one steps aside first
+        folder.rename(old)
+    new.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
 
 

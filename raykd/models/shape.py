@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from raykd.errors import UserError
+from raykd.models.inside import projections
 
 if TYPE_CHECKING:
     from torch import nn
@@ -20,6 +25,10 @@ class Shape:
     vocabulary: int
     parameters: int | None = None
     """The number of weights; None where only the configuration is known."""
+    projected: int | None = None
+    """Width of queries, keys and values of all heads together, where it is known; MobileBERT's is not `hidden`."""
+    visible: bool = True
+    """Whether layers and attention can be looked into (not ALBERT, DeBERTa, ModernBERT)."""
 
 
 def shape(of: PreTrainedModel | PreTrainedConfig) -> Shape:
@@ -28,13 +37,31 @@ def shape(of: PreTrainedModel | PreTrainedConfig) -> Shape:
 
     model = of if isinstance(of, PreTrainedModel) else None
     config = of.config if isinstance(of, PreTrainedModel) else of
+    kind: Any = type(config)
+    projected = _projected(config.to_json_string(use_diff=False), kind)
     return Shape(
         layers=config.num_hidden_layers,
         hidden=config.hidden_size,
         heads=config.num_attention_heads,
         vocabulary=config.vocab_size,
         parameters=None if model is None else size_of(model),
+        projected=projected,
+        visible=projected is not None,
     )
+
+
+@lru_cache(maxsize=32)
+def _projected(config: str, kind: Any) -> int | None:
+    """Width of the first layer's queries of the encoder that `config` describes; None where they cannot be seen."""
+    import torch
+    from transformers import AutoModel
+
+    with torch.device("meta"):
+        model = AutoModel.from_config(kind.from_dict(json.loads(config)))
+    try:
+        return int(projections(model)[0].query.out_features)
+    except UserError:
+        return None
 
 
 def size_of(model: nn.Module) -> int:

@@ -62,6 +62,15 @@ def weight_files(folder: Path) -> list[Path]:
     return [folder / Path(str(shard)).name for shard in sorted(set(shards))] or [folder / WEIGHTS]
 
 
+Version = tuple[tuple[str, int, int], ...]
+
+
+def version(folder: Path) -> Version:
+    """Name, time of change and size of the files a model is read from: another version is another model."""
+    stats = [(file.name, file.stat()) for file in [folder / "config.json", *weight_files(folder)]]
+    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
+
+
 def weight_names(folder: Path) -> set[str]:
     """The names of all stored tensors; reads the headers only."""
     from safetensors import SafetensorError, safe_open

@@ -25,7 +25,7 @@ from raykd.models.classifier import (
 from raykd.models.quiet import quiet
 from raykd.models.seed import seeded
 from raykd.models.shape import Shape, shape, size_of
-from raykd.models.source import resolve, weight_files
+from raykd.models.source import Version, resolve, version
 from raykd.models.spec import INTERMEDIATE, Build, Cut, StudentSpec, check_student, parse_student, picked_layers
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _cut(spec: Cut, teacher: Path, head: Head, attention: Attention) -> PreTrain
     config = load_config(teacher)
     check_student(spec, config)
     layers = picked_layers(spec, config.num_hidden_layers)
-    whole = _whole(teacher, _version(teacher), head.span)
+    whole = _whole(teacher, version(teacher), head.span)
     config.num_hidden_layers = len(layers)
     set_labels(config, head)
     new_place = {f"{whole.stack}.{old - 1}.": f"{whole.stack}.{new}." for new, old in enumerate(layers)}
@@ -119,7 +119,7 @@ class _Whole:
 
 
 @lru_cache(maxsize=2)
-def _whole(folder: Path, version: tuple[tuple[str, int, int], ...], span: bool) -> _Whole:
+def _whole(folder: Path, version: Version, span: bool) -> _Whole:
     """Read a teacher once a process; `version` makes a rewritten folder a new entry. Keeps its weights in memory."""
     # Under a seed of its own: filling in absent weights must not move the generator that the student's head comes from.
     config = load_config(folder)
@@ -165,9 +165,3 @@ def _moved(whole: _Whole, new_place: dict[str, str]) -> dict[str, Tensor]:
         if old in new_place:
             weights[new_place[old] + rest[2]] = weight.clone()
     return weights
-
-
-def _version(folder: Path) -> tuple[tuple[str, int, int], ...]:
-    """Name, time of change and size of the files a teacher is read from."""
-    stats = [(file.name, file.stat()) for file in [folder / "config.json", *weight_files(folder)]]
-    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)

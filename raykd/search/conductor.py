@@ -13,6 +13,7 @@ from raykd.tracking.tracker import Tracker
 from raykd.train.checkpoint import PREFIX
 from raykd.train.config import TrialSpec
 from raykd.train.reports import read_reports
+from raykd.train.stages import Best
 from raykd.train.trial import STUDENT
 
 
@@ -88,5 +89,6 @@ class Conductor:
             folder = self.student_of(entry.label)
             if entry.label not in (BASELINE, best.label if best else None):
                 shutil.rmtree(folder, ignore_errors=True)
-            for checkpoint in folder.parent.glob(f"{PREFIX}*"):
-                shutil.rmtree(checkpoint, ignore_errors=True)
+            for left_over in (*folder.parent.glob(f"{PREFIX}*"), *folder.parent.glob("link-*")):
+                shutil.rmtree(left_over, ignore_errors=True)
+            Best(folder.parent).forget()

@@ -54,29 +54,31 @@ def tune(
     """Search for the best student of `task`. Every None is chosen for the data and the hardware, and printed.
 
     time_budget: seconds. beside: texts beside the task's rows. resume: go on with the sweep `name` (or the newest of
-    this task) as it was started; everything else that is given is then left aside. Raises UserError with every problem
-    found.
+    this task, and of `method` where it is given) as it was started; everything else that is given is then left aside.
+    Raises UserError with every problem found.
     """
     console = console or Console()
     workspace = here()
     if resume:
-        return _resume(task, name, workspace, console, time_budget)
+        return _resume(task, method, name, workspace, console, time_budget)
     sample = source.data == "sample"
+    stem = f"{task}-{method or space or ('sample' if sample else 'kd')}"
     pinned = {} if epochs is None else {"epochs": epochs}
     checks: list[Callable[[], Any]] = [
         lambda: choose(space, method, sample=sample, pinned=pinned),
         lambda: training_of({"seed": seed, "max_length": max_length or (64 if sample else None), **pinned}),
         lambda: student and parse_student(student),
         lambda: _hardware(concurrency, workers_per_trial, gpus_per_worker),
-        lambda: _new_folder(workspace, name, f"{task}-{method or space or ('sample' if sample else 'kd')}"),
+        lambda: _new_folder(workspace, name, stem),
         lambda: _check_numbers(trials, time_budget, sampler),
         lambda: source.load(task, seed),
     ]
-    wanted, training, _, (workers_at_once, gpus), folder, _, data = together(checks)
+    wanted, training, _, (workers_at_once, gpus), _, _, data = together(checks)
     _check_shares(wanted, training, workers_per_trial)
     suits = partial(suitable, wanted)
     ready = prepare(data, teacher, training, workspace, console.print, student, suits, beside)
     chosen, notes = suits(ready.pair, ready.origin)
+    folder = _claimed(workspace, name, stem)
     for note in notes:
         console.print(f"space: {note}")
     spec = SweepSpec(
@@ -106,7 +108,6 @@ def tune(
         seed=seed,
         tracking_uri=tracking_uri or workspace.tracking_uri,
     )
-    folder.mkdir(parents=True, exist_ok=True)
     keep(chosen, folder)
     spec.save(folder)
     _announce(spec, chosen, console)
@@ -114,13 +115,20 @@ def tune(
 
 
 def _resume(
-    task: str, name: str | None, workspace: Workspace, console: Console, time_budget: float | None
+    task: str,
+    method: str | None,
+    name: str | None,
+    workspace: Workspace,
+    console: Console,
+    time_budget: float | None,
 ) -> SweepResult:
     if name is None:
         found = sorted(workspace.sweeps.glob(f"*/{SPEC}"), key=lambda file: file.stat().st_mtime)
-        of_task = [file.parent for file in found if SweepSpec.read(file.parent).task.name == task]
+        specs = {file.parent: SweepSpec.read(file.parent) for file in found}
+        of_task = [at for at, spec in specs.items() if spec.task.name == task and method in (None, spec.method)]
         if not of_task:
-            raise UserError(f"nothing to resume: no sweep of task '{task}' in {workspace.sweeps}")
+            what = f"task '{task}'" + (f" by method '{method}'" if method else "")
+            raise UserError(f"nothing to resume: no sweep of {what} in {workspace.sweeps}")
         folder = of_task[-1]
     else:
         folder = workspace.sweep(name)
@@ -139,6 +147,20 @@ def _new_folder(workspace: Workspace, name: str | None, stem: str) -> Path:
     if (folder / SPEC).exists():
         raise UserError(f"sweep '{name}' exists already in {folder}: go on with it by --resume, or take another --name")
     return folder
+
+
+def _claimed(workspace: Workspace, name: str | None, stem: str) -> Path:
+    """The sweep's folder, made: another process that prepared meanwhile takes another name, or is refused."""
+    while True:
+        folder = _new_folder(workspace, name, stem)
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            if name is None:
+                continue
+            if any(folder.iterdir()):
+                raise UserError(f"sweep '{name}' was started meanwhile in {folder}; take another --name") from None
+        return folder
 
 
 def _hardware(concurrency: int | None, workers: int, gpus_per_worker: float | None) -> tuple[int, float]:

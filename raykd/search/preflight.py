@@ -19,32 +19,36 @@ Point = Mapping[str, Any]
 def suitable(space: Space, pair: Pair, origin: Path) -> tuple[Space, list[str]]:
     """`space` without methods and listed values that cannot serve the pair, and a line for each that was left out.
 
-    Each method is asked with the first value of everything, then with every other value in turn. UserError where no
-    method is left, or no value of one, with every reason.
+    A method is asked with the first value of everything, and where that is refused, with each other value in turn; the
+    first point that serves it is the one beside which every other value is judged. A value is left out where no method
+    that has it can use it. UserError where no method is left, with every reason.
     """
     methods = next(dimension for dimension in space.dimensions if dimension.name == "method").candidates()
-    refused = {name: problems for name in methods if (problems := _problems(_first(space, name), pair, origin))}
+    served = {name: _serving(space, name, pair, origin) for name in methods}
+    refused = {name: found for name, found in served.items() if isinstance(found, list)}
     if len(refused) == len(methods):
         raise UserError(*dict.fromkeys(problem for problems in refused.values() for problem in problems))
     notes = [problem for problems in refused.values() for problem in problems]
+    good: set[tuple[str, Any]] = set()
     bad: dict[str, dict[Any, list[str]]] = {}
-    for name in methods:
-        if name in refused:
+    for point in served.values():
+        if isinstance(point, list):
             continue
-        for key, value, point in _others(space, name):
-            if problems := _problems(point, pair, origin):
+        good |= set(point.items())
+        for key, value, other in _others(space, point):
+            if problems := _problems(other, pair, origin):
                 bad.setdefault(key, {})[value] = problems
+            else:
+                good.add((key, value))
     dimensions = []
     for dimension in space.dimensions:
-        out: dict[Any, list[str]] = bad.get(dimension.name, {})
-        if dimension.name == "method":
-            out = refused
-        kept = tuple(value for value in dimension.values if value not in out)
+        out: dict[Any, list[str]] = refused if dimension.name == "method" else {}
         if dimension.name != "method":
-            said = [f"{dimension.name} {value}: {'; '.join(problems)}" for value, problems in out.items()]
-            notes += said
-            if not kept:
-                raise UserError(*said)
+            unfit = bad.get(dimension.name, {})
+            out = {value: problems for value, problems in unfit.items() if (dimension.name, value) not in good}
+            notes += [f"{dimension.name} {value}: {'; '.join(problems)}" for value, problems in out.items()]
+            bad[dimension.name] = out
+        kept = tuple(value for value in dimension.values if value not in out)
         dimensions.append(replace(dimension, values=kept) if out else dimension)
     start = tuple(point for point in space.start if not _names(point, refused, bad))
     return replace(space, dimensions=tuple(dimensions), start=start), [f"left out: {note}" for note in notes]
@@ -54,9 +58,13 @@ def _names(point: Point, refused: dict[str, list[str]], bad: dict[str, dict[Any,
     return point.get("method") in refused or any(value in bad.get(name, {}) for name, value in point.items())
 
 
-def _first(space: Space, method: str) -> Point:
-    """The point of `method` with the first value of everything."""
-    return _with(space, {"method": method})
+def _serving(space: Space, method: str, pair: Pair, origin: Path) -> Point | list[str]:
+    """A point of `method` that can serve the pair, or what is wrong with its first one where none is found."""
+    first = _with(space, {"method": method})
+    problems = _problems(first, pair, origin)
+    if not problems:
+        return first
+    return next((point for _, _, point in _others(space, first) if not _problems(point, pair, origin)), problems)
 
 
 def _with(space: Space, chosen: Point) -> Point:
@@ -67,13 +75,13 @@ def _with(space: Space, chosen: Point) -> Point:
     return point
 
 
-def _others(space: Space, method: str) -> Iterator[tuple[str, Any, Point]]:
-    """(dimension, value, point) for every listed value but the first of the dimensions that `method` has."""
-    first = _first(space, method)
+def _others(space: Space, first: Point) -> Iterator[tuple[str, Any, Point]]:
+    """(dimension, value, point) for every other listed value of the dimensions that `first` has."""
     for dimension in space.dimensions:
         if dimension.name in first and dimension.name != "method" and _listed(dimension):
-            for value in dimension.candidates()[1:]:
-                yield dimension.name, value, _with(space, {"method": method, dimension.name: value})
+            for value in dimension.candidates():
+                if value != first[dimension.name]:
+                    yield dimension.name, value, _with(space, {**first, dimension.name: value})
 
 
 def _listed(dimension: Dimension) -> bool:

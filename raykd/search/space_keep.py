@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from raykd.errors import UserError
 from raykd.search.space_types import Space
 
 KEPT = "space.json"
@@ -21,5 +22,7 @@ def keep(space: Space, folder: Path) -> None:
 
 
 def kept(folder: Path) -> Space:
-    """The space of the sweep in `folder`."""
+    """The space of the sweep in `folder`; UserError if it is not there."""
+    if not (folder / KEPT).is_file():
+        raise UserError(f"sweep in {folder}: it holds no {KEPT}, so it cannot be resumed")
     return _SPACE.validate_json((folder / KEPT).read_bytes())

@@ -6,6 +6,7 @@ its final place and renamed into it, so a run that dies while writing leaves the
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -32,6 +33,13 @@ class Position:
     step: int
     evaluation: int
     seconds: float
+
+
+def scratch(folder: Path, *settings: object) -> Path:
+    """Where a run that will leave `folder` keeps its checkpoints: with other settings it is another place, so that only
+    the same run goes on from them."""
+    digest = hashlib.sha256(repr(settings).encode()).hexdigest()[:12]
+    return folder.with_name(f".{folder.name}.{digest}.run")
 
 
 def save(folder: Path, module: nn.Module, optimizers: Sequence[Optimizer], position: Position) -> Path:

@@ -29,7 +29,7 @@ def predict(model: nn.Module, split: Encoded, *, device: torch.device) -> np.nda
     is 0.
     """
     was_training = model.training
-    model.eval()
+    model.to(device).eval()
     logits: np.ndarray | None = None
     for rows in by_length(split.lengths, BATCH):
         batch = split.batch(rows).to(device)

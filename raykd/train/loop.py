@@ -115,6 +115,10 @@ def distill(
     counted: Counter[str] = Counter()  # the steps in each sum: a stage may end between two reports
     plan_of, plan = -1, []
 
+    def judged(metrics: dict[str, float], sums: dict[str, torch.Tensor]) -> float:
+        """The task's score; without a dev split (texts before any task) the run's own objective."""
+        return metrics[f"{next(iter(dev))}/{task.primary}"] if dev else -float(sums["loss"]) / counted["loss"]
+
     for step in range(position.step, total):
         epoch = step // per_epoch
         if epoch != plan_of:
@@ -151,15 +155,17 @@ def distill(
             sums[name] = sums.get(name, 0) + value
         counted.update(measured.keys())
 
+        last_of_stage = step + 1 == span.end and number + 1 < len(spans) and spans[number + 1].stage.from_best
         if step + 1 not in evaluation_after:
+            if last_of_stage and world.main:  # the stage's last student may be its best, wherever evaluations fall
+                best.offer(student, stage.name, judged(evaluate(student, task, dev, device=device), sums))
             continue
         go_on = True
         if world.main:
             number_of = evaluation_after[step + 1]
             metrics = evaluate(student, task, dev, device=device)
+            score = judged(metrics, sums)
             metrics |= {f"train/{name}": float(value) / counted[name] for name, value in sums.items()}
-            # Without a dev split (texts before any task) the run is judged by its own objective.
-            score = metrics[f"{next(iter(dev))}/{task.primary}"] if dev else -metrics["train/loss"]
             metrics["train/learning_rate"] = optimizer.param_groups[0]["lr"]
             if any(later.stage.from_best for later in spans[number + 1 : number + 2]):
                 best.offer(student, stage.name, score)
@@ -176,7 +182,6 @@ def distill(
         sums, counted = {}, Counter()
         if not world.agree(go_on):
             return None
-    best.forget()
     return last
 
 

@@ -25,6 +25,8 @@ from raykd.models.shape import Shape, shape
 from raykd.train.config import TaskSpec
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
     from raykd.tasks.encode import Batch, Encoded
 
 SURVEY = 64  # rows the teacher answers at a time
@@ -42,6 +44,16 @@ class Around:
     corpus: Encoded | None = None
     keep: Path | None = None
     teacher: str = ""
+
+
+def tokens_of(tokenizer: PreTrainedTokenizerFast) -> Vocabulary:
+    """The token ids of a tokenizer, for the recipes that write text."""
+    return Vocabulary(
+        size=len(tokenizer),
+        pad=int(tokenizer.pad_token_id or 0),
+        mask=tokenizer.mask_token_id,
+        special=tuple(tokenizer.all_special_ids),
+    )
 
 
 def make_scene(

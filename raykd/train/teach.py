@@ -15,6 +15,7 @@ from raykd.methods.none import METHOD
 from raykd.models.save import save_student
 from raykd.models.shape import shape
 from raykd.tasks.encode import Encoded
+from raykd.train.checkpoint import scratch
 from raykd.train.config import TaskSpec, Training
 from raykd.train.loop import Report, distill
 
@@ -42,13 +43,14 @@ def teach(
     """Fine-tune `model` on the labels and save it to `folder`; returns its dev metrics. `source` says what it was."""
     torch.set_num_threads(lesson.threads)
     recipe = METHOD.recipe(Parameters(), Pair(shape(model), shape(model), lesson.task.kind))
-    scratch = folder.with_name(f".{folder.name}.run")
+    splits = [lesson.train.key, *(split.key for split in lesson.dev.values())]
+    place = scratch(folder, source, splits, lesson.task, lesson.training)
 
     def tell(done: Report) -> bool:
         report(done)
         return True
 
-    last = distill(model, recipe, lesson.train, lesson.dev, lesson.task, lesson.training, scratch, tell)
+    last = distill(model, recipe, lesson.train, lesson.dev, lesson.task, lesson.training, place, tell)
     assert last is not None  # only a report that answers False ends a run early
     scores = {name: value for name, value in last.metrics.items() if not name.startswith("train/")}
     card = {
@@ -57,5 +59,5 @@ def teach(
         "scores": scores,
     }
     save_student(model, tokenizer, folder, card=card)
-    shutil.rmtree(scratch, ignore_errors=True)
+    shutil.rmtree(place, ignore_errors=True)
     return scores

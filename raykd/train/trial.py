@@ -7,7 +7,9 @@ tokenised splits, the student's starting weights.
 from __future__ import annotations
 
 import functools
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -15,20 +17,21 @@ from transformers import PreTrainedModel
 
 from raykd.methods import find
 from raykd.methods.method import Link, Pair
-from raykd.methods.recipe import Vocabulary
 from raykd.models.classifier import Head, load_classifier, load_config
 from raykd.models.planned import student_shape
 from raykd.models.save import save_student
 from raykd.models.shape import Shape
-from raykd.models.source import weight_files
+from raykd.models.source import Version, version
 from raykd.models.student import make_student, parse_student, shape
 from raykd.models.tokenizer import load_tokenizer
 from raykd.tasks.encode import Encoded
+from raykd.train.checkpoint import PREFIX
 from raykd.train.config import TrialSpec
 from raykd.train.ensemble import ensemble_scores
 from raykd.train.loop import CHECKPOINT_EVERY, Report, distill
 from raykd.train.reports import write_report
-from raykd.train.scene import Around
+from raykd.train.scene import Around, tokens_of
+from raykd.train.stages import Best
 from raykd.train.world import World
 
 STUDENT = "student"  # the trained student, a plain save_pretrained folder
@@ -54,10 +57,13 @@ def run_trial(
     method = find(spec.method)
     links = method.links(method.parameters.model_validate(spec.parameters), pair_of(spec))
     earlier: list[Path] = []
+    unreported = replace(world, attend=lambda: None)  # nobody reports an earlier link, so nobody waits for a report
     for number, link in enumerate(links[:-1], start=1):
         place = folder / f"link-{number}"
         if not (place / STUDENT).is_dir():
-            _run(link, spec, earlier, place, lambda done, model: True, world, checkpoint_every)
+            _run(link, spec, earlier, place, lambda done, model: True, unreported, checkpoint_every)
+            for checkpoint in place.glob(f"{PREFIX}*") if world.main else ():
+                shutil.rmtree(checkpoint, ignore_errors=True)
         earlier.append(place / STUDENT)
 
     def keep(done: Report, student: PreTrainedModel) -> bool:
@@ -87,7 +93,8 @@ def _run(
     taught = earlier[-1] if link.taught_by == "previous" and earlier else Path(spec.teacher)
     teacher = None
     if link.taught_by != "nobody":
-        teacher = _teacher(str(taught), head) if taught == Path(spec.teacher) else load_classifier(taught, head)
+        given = taught == Path(spec.teacher)
+        teacher = _teacher(str(taught), version(taught), head) if given else load_classifier(taught, head)
     pair = Pair(shape(teacher or student), shape(student), spec.task.kind, spec.corpus is not None)
     settings = spec.training
     training = settings.model_copy(update={"epochs": settings.epochs * link.epochs, "seed": settings.seed + link.seed})
@@ -108,6 +115,7 @@ def _run(
     if last is not None and world.main:
         about = {"spec": spec.model_dump(), "link": link.name, "scores": last.metrics}
         save_student(student, load_tokenizer(Path(spec.teacher)), folder / STUDENT, card=about)
+        Best(folder).forget()
     world.agree(True)  # nobody goes on before the student stands
     return last
 
@@ -128,20 +136,14 @@ def _learner(link: Link, spec: TrialSpec, head: Head) -> PreTrainedModel:
 
 def _around(spec: TrialSpec, teacher: Path) -> Around:
     """What a few recipes want: the corpus, token ids, the encoder's folder, a place to keep facts."""
-    tokenizer = load_tokenizer(Path(spec.teacher))
-    vocabulary = Vocabulary(
-        size=len(tokenizer),
-        pad=int(tokenizer.pad_token_id or 0),
-        mask=tokenizer.mask_token_id,
-        special=tuple(tokenizer.all_special_ids),
-    )
-    weights = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in weight_files(teacher)]
+    vocabulary = tokens_of(load_tokenizer(Path(spec.teacher)))
     corpus = None if spec.corpus is None else _split(spec.corpus)
-    return Around(vocabulary, Path(spec.origin), corpus, Path(spec.train), repr(weights))
+    return Around(vocabulary, Path(spec.origin), corpus, Path(spec.train), repr((str(teacher), version(teacher))))
 
 
 @functools.lru_cache(maxsize=2)
-def _teacher(folder: str, head: Head) -> PreTrainedModel:
+def _teacher(folder: str, version: Version, head: Head) -> PreTrainedModel:
+    """Loaded once a process; a folder that was written anew is another teacher."""
     return load_classifier(Path(folder), head)
 
 

@@ -141,8 +141,8 @@ def main() -> None:
                 training = spec.training.model_copy(update={"seed": seed})
                 todo.append(spec.model_copy(update={"method": name, "folder": str(folder), "training": training}))
     print(f"{len(todo)} runs to do, {len(done)} done; {given.rows} rows, {given.epochs:g} epochs, {given.student}")
-    # Fresh processes now and then, so that none inherits another's memory; spawned, for torch's threads do not fork.
-    with ProcessPoolExecutor(given.processes, mp_context=get_context("spawn"), max_tasks_per_child=20) as pool:
+    # Spawned, for torch's threads do not fork.
+    with ProcessPoolExecutor(given.processes, mp_context=get_context("spawn")) as pool:
         for future in as_completed([pool.submit(one, spec) for spec in todo]):
             run = future.result()
             done[run.task, run.method, run.seed] = run

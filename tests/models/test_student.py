@@ -101,7 +101,7 @@ def test_a_cut_keeping_every_layer_gives_the_teachers_hidden_states(kind: str, f
 def test_a_built_student_has_the_sizes_asked_for(kind: str, folder_of: Folders) -> None:
     folder = folder_of(kind)
     student = make("build:2/24/3/30", folder)
-    assert shape(student) == Shape(layers=2, hidden=24, heads=3, vocabulary=40, parameters=size_of(student))
+    assert shape(student) == Shape(2, 24, 3, vocabulary=40, parameters=size_of(student), projected=24)
     assert shape(student.config).parameters is None
     assert student.num_parameters() == size_of(student)
     assert any(30 in weight.shape for weight in student.parameters())

@@ -92,3 +92,38 @@ def test_on_the_sample_a_method_learns_at_its_rates() -> None:
     assert values(space, "epochs") == values(own, "epochs")
     assert values(space, "gamma") == values(load("tkd"), "gamma")
     assert all("learning_rate" not in point for point in space.start)
+
+
+def write(folder: Path, text: str) -> str:
+    (folder / "own.yaml").write_text(text)
+    return str(folder / "own.yaml")
+
+
+def test_a_method_is_served_by_whichever_value_fits(origin: Path, tmp_path: Path) -> None:
+    text = "about: heads\nmethod: minilmv2\nparameters:\n  relation_heads: {choice: [48, 8, 4]}\n"
+    space, notes = suitable(load(write(tmp_path, text)), pair(hidden=24), origin)
+    assert values(space, "relation_heads") == (8, 4)
+    assert len(notes) == 1
+    assert "relation_heads 48" in notes[0]
+
+
+def test_a_value_that_one_of_two_methods_can_use_stays(origin: Path, tmp_path: Path) -> None:
+    text = (
+        "about: two\nmethod: {choice: [minilmv2, kd, tkd]}\n"
+        "parameters:\n  temperature: {choice: [1, 2], when: {method: [kd, tkd]}}\n"
+        "  relation_heads: {choice: [5], when: {method: [minilmv2]}}\n"
+    )
+    space, notes = suitable(load(write(tmp_path, text)), pair(hidden=16), origin)
+    assert values(space, "method") == ("kd",)  # no head count of 5, no equal widths
+    assert values(space, "temperature") == (1, 2)
+    assert len(notes) == 2
+
+
+def test_an_architecture_that_cannot_be_looked_into(origin: Path) -> None:
+    blind = Pair(Shape(4, 32, 4, 40, visible=False), Shape(2, 32, 4, 40), "classes")
+    with pytest.raises(UserError, match="asks for key, query, value of the teacher, whose architecture"):
+        suitable(load("minilmv2"), blind, origin)
+    assert suitable(load("ckd"), blind, origin)[1] == []
+    still = Pair(Shape(4, 32, 4, 40), Shape(2, 32, 4, 40, visible=False), "classes")
+    with pytest.raises(UserError, match="perturbed embeddings of the student"):
+        suitable(load("lrc_bert"), still, origin)
