@@ -246,3 +246,12 @@ def test_the_general_stage(tell: Tell, home: Path, teacher: Path) -> None:
     assert "delta" in said
     assert "epochs" in said
     assert "1 to 4" in tell(*given, "cut:9", "--method", "ckd")
+
+
+@pytest.mark.parametrize("command", ["teach", "distill"])
+def test_a_place_that_is_not_for_models(tell: Tell, home: Path, rows: Path, teacher: Path, command: str) -> None:
+    (home / "work").mkdir()
+    (home / "work" / "thesis.txt").write_text("years")
+    said = tell(command, *own(rows), "--teacher", str(teacher), "--out", str(home / "work"))
+    assert "is no saved model" in said
+    assert (home / "work" / "thesis.txt").read_text() == "years"

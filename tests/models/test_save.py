@@ -14,7 +14,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, Bert
 from raykd.errors import UserError
 from raykd.models.classifier import Head, check_vocabulary, has_head, load_classifier, load_tokenizer
 from raykd.models.quiet import quiet
-from raykd.models.save import save_student
+from raykd.models.save import move_into, place_for, save_student
 from raykd.models.scratch import scratch_classifier, word_tokenizer
 from raykd.models.source import resolve
 from raykd.models.student import make_student, parse_student, shape
@@ -166,3 +166,21 @@ def test_the_same_words_split_otherwise_are_refused() -> None:
     student.backend_tokenizer.normalizer = normalizers.NFC()  # keeps capitals
     with pytest.raises(UserError, match="share 7 tokens but split text differently"):
         check_vocabulary(teacher, student)
+
+
+def test_only_a_model_or_an_empty_folder_makes_room(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    assert place_for(tmp_path / "work") == tmp_path / "work"
+    (tmp_path / "work" / "thesis.txt").write_text("years")
+    (tmp_path / "file").write_text("x")
+    for taken in ("work", "file"):
+        with pytest.raises(UserError, match="is no saved model"):
+            place_for(tmp_path / taken)
+    for own in (".", "/"):
+        with pytest.raises(UserError, match="name a folder of its own"):
+            place_for(own)
+    new = tmp_path / "new"
+    new.mkdir()
+    with pytest.raises(UserError, match="is no saved model"):
+        move_into(new, tmp_path / "work")
+    assert (tmp_path / "work" / "thesis.txt").read_text() == "years"

@@ -169,6 +169,16 @@ def test_a_group_of_two_workers(place: Place) -> None:
     assert max(trial.value or 0 for trial in trials) > 0.7
 
 
+def test_a_chain_in_a_group_of_two_workers(place: Place) -> None:
+    """The first run of the chain reports nothing, and nobody waits for a report of it."""
+    (place.folder / "chain.yaml").write_text(SPACE.replace("method: kd", "method: self_kd"))
+    arguments = ["chain.yaml" if argument == "space.yaml" else argument for argument in place.arguments]
+    output = place.run("tune", *arguments, "--trials", "1", "--workers-per-trial", "2", "--name", "chain")
+    assert [trial.state.name for trial in study(place, "chain").trials] == ["COMPLETE"]
+    assert "self_kd" in output
+    assert not list(place.sweep("chain").glob("trials/*/link-*"))  # the earlier self is not kept
+
+
 def test_killed_and_resumed(place: Place) -> None:
     """kill -9 of the driver in mid-sweep, then --resume: same trials, none twice, one MLflow run each."""
     name = "killed"
