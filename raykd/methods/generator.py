@@ -80,29 +80,46 @@ def check_tables(pair: Pair) -> None:
         )
 
 
+def check_generator(name: str, pair: Pair, origin: Path) -> None:
+    """What can be known of the generator `name` ("": the encoder in `origin`) before anything is trained.
+
+    Raises UserError, with all problems at once: a tokenizer without a mask token or other than the teacher's, another
+    number of word embeddings; and whatever finding a model raises.
+    """
+    folder = resolve(name or str(origin), role="generator")
+    if problems := _misfits(name, folder, load_config(folder), pair, origin, load_tokenizer(origin).mask_token_id):
+        raise UserError(*problems)
+
+
 def make_generator(name: str, scene: Scene) -> Generator:
     """The generator `name` ("": the scene's origin), float32, on the CPU.
 
-    Raises UserError, with all problems at once: a tokenizer without a mask token or other than the teacher's, another
-    number of word embeddings, too few positions; and whatever finding and loading a model raises.
+    Raises UserError as check_generator, and for too few positions.
     """
     folder = resolve(name or str(scene.origin), role="generator")
     config = load_config(folder)
-    problems = []
-    if scene.vocabulary.mask is None:
-        problems.append("the teacher's tokenizer has no mask token (mask_token), which a generator fills: take another")
-    tables = scene.pair.teacher.vocabulary, scene.pair.student.vocabulary, config.vocab_size
-    if len(set(tables)) > 1:
-        sizes = "the teacher has {}, the student {}, the generator {}".format(*tables)
-        problems.append(f"word embeddings: {sizes}; invented words are rows of all three: take networks of one size")
+    problems = _misfits(name, folder, config, scene.pair, scene.origin, scene.vocabulary.mask)
     positions = vars(config).get("max_position_embeddings", scene.length)
     if positions < scene.length:
         problems.append(f"generator '{folder}' reads {positions} tokens, the longest text has {scene.length}")
-    if name:
-        problems += _of_tokens(folder, scene.origin)
     if problems:
         raise UserError(*problems)
     return Generator(_load(folder, config))
+
+
+def _misfits(
+    name: str, folder: Path, config: PreTrainedConfig, pair: Pair, origin: Path, mask: int | None
+) -> list[str]:
+    problems = []
+    if mask is None:
+        problems.append("the teacher's tokenizer has no mask token (mask_token), which a generator fills: take another")
+    tables = pair.teacher.vocabulary, pair.student.vocabulary, config.vocab_size
+    if len(set(tables)) > 1:
+        sizes = "the teacher has {}, the student {}, the generator {}".format(*tables)
+        problems.append(f"word embeddings: {sizes}; invented words are rows of all three: take networks of one size")
+    if name:
+        problems += _of_tokens(folder, origin)
+    return problems
 
 
 def _of_tokens(folder: Path, origin: Path) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from raykd.losses.adversarial import Divergence, generator_loss
 from raykd.losses.gumbel import mask_tokens, mixed_embeddings, straight_through
-from raykd.methods.generator import Generator, GeneratorParameters, make_generator
+from raykd.methods.generator import Generator, GeneratorParameters, check_generator, make_generator
 from raykd.methods.recipe import Live, Opponent, Step
 from raykd.methods.seen import SEE_LOGITS
 from raykd.models.inside import bare
@@ -45,6 +45,7 @@ def generator_of(parameters: GeneratorParameters, divergence: Divergence, *, unt
 
     return Opponent(
         make=partial(make_generator, parameters.generator),
+        check=partial(check_generator, parameters.generator),
         loss=loss,
         learning_rate=parameters.generator_learning_rate,
         turns=parameters.generator_turns,

@@ -24,8 +24,11 @@ def check_pair(method: Method, parameters: dict[str, Any], pair: Pair, origin: P
         for link in method.links(method.parameters.model_validate(parameters), pair):
             learner = _learner(link, pair, origin)
             teacher = taught_by if link.taught_by == "previous" else pair.teacher
-            recipe = link.recipe(Pair(teacher, learner, pair.answers, pair.corpus))
+            of = Pair(teacher, learner, pair.answers, pair.corpus)
+            recipe = link.recipe(of)
             _check_visible(recipe, teacher, learner)
+            if recipe.opponent is not None:
+                recipe.opponent.check(of, origin)
             taught_by = learner
     except UserError as error:
         raise UserError(*(f"method '{method.name}': {problem}" for problem in error.problems)) from None

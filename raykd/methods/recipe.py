@@ -167,6 +167,7 @@ class Opponent:
     """
 
     make: Callable[[Scene], nn.Module]
+    check: Callable[[Pair, Path], None]  # before anything is trained: UserError where `make` could not serve
     loss: Callable[[Step], Tensor]
     learning_rate: float
     turns: int = 10

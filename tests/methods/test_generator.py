@@ -13,7 +13,9 @@ from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassificatio
 from raykd.errors import UserError
 from raykd.knowledge.observe import observe
 from raykd.losses.gumbel import mixed_embeddings
+from raykd.methods import METHODS
 from raykd.methods.generator import Generator, check_tables, make_generator
+from raykd.methods.plan import check_pair
 from raykd.methods.recipe import Scene
 from raykd.methods.seen import SEE_LOGITS
 from raykd.models.scratch import word_tokenizer
@@ -119,7 +121,7 @@ def test_everything_wrong_is_said_at_once(tmp_path: Path) -> None:
     given = write(tmp_path / "given", words=21, tokens="acb")
     with pytest.raises(UserError) as caught:
         make_generator(str(given), scene)
-    no_mask, sizes, short, tokens = caught.value.problems
+    no_mask, sizes, tokens, short = caught.value.problems
     assert "no mask token (mask_token)" in no_mask
     assert "the teacher has 20, the student 20, the generator 21" in sizes
     assert "reads 70 tokens, the longest text has 90" in short
@@ -140,3 +142,14 @@ def test_word_tables_of_two_sizes_are_refused() -> None:
     networks = pair(4, 2)
     with pytest.raises(UserError, match=r"the student has 21, the teacher 20; .* the student needs 20"):
         check_tables(replace(networks, student=replace(networks.student, vocabulary=21)))
+
+
+def test_what_can_be_known_before_training_is_asked_then(tmp_path: Path) -> None:
+    origin = write(tmp_path / "origin")
+    networks = pair(4, 2)
+    check_pair(METHODS["mate_kd"], {}, networks, origin)
+    with pytest.raises(UserError, match=r"method 'mate_kd': generator '\./nowhere': no such folder"):
+        check_pair(METHODS["mate_kd"], {"generator": "./nowhere"}, networks, origin)
+    given = write(tmp_path / "given", words=21)
+    with pytest.raises(UserError, match="the teacher has 20, the student 20, the generator 21"):
+        check_pair(METHODS["combined_kd"], {"generator": str(given)}, networks, origin)
