@@ -19,6 +19,7 @@ from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 
+from raykd.listing import read_settings
 from raykd.methods import METHODS
 from raykd.train.config import Training, TrialSpec
 
@@ -99,13 +100,14 @@ def table(runs: Iterable[Run], tasks: list[str]) -> str:
             own, none = by.get((method, task), []), by.get(("none", task), [])
             scores = [run.score for run in own if run.score is not None]
             base = [run.score for run in none if run.score is not None]
-            if not scores or not base:
+            if not scores:
                 cells.append(f"{own[0].error[:40] if own else '-'} | - | -")
                 continue
             spread = f" ± {statistics.stdev(scores):.4f}" if len(scores) > 1 else ""
-            gain = statistics.mean(scores) - statistics.mean(base)
-            pace = statistics.median(r.step_seconds for r in own) / statistics.median(r.step_seconds for r in none)
-            cells.append(f"{statistics.mean(scores):.4f}{spread} ({len(scores)}) | {gain:+.4f} | {pace:.2f}")
+            gain = f"{statistics.mean(scores) - statistics.mean(base):+.4f}" if base else "-"
+            pace = statistics.median(run.step_seconds for run in own)
+            times = f", {pace / statistics.median(run.step_seconds for run in none):.2f}" if none else ""
+            cells.append(f"{statistics.mean(scores):.4f}{spread} ({len(scores)}) | {gain} | {pace:.2f}{times}")
         if any(not cell.startswith("- |") for cell in cells):
             lines.append(f"| {method} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -121,11 +123,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--student", default="cut:3")
+    parser.add_argument("--set", action="append", default=[], help="name=value of the methods, in place of a default")
     parser.add_argument("--teacher", type=Path)
     parser.add_argument("--out", type=Path, default=Path("raykd-runs/bench-methods"))
     given = parser.parse_args()
     tasks, names = given.tasks.split(","), given.methods.split(",") if given.methods else list(METHODS)
-    kept = given.out / f"runs-{given.rows}-{given.epochs:g}.jsonl"
+    drawn = "".join(f"-{pair}" for pair in given.set)
+    kept = given.out / f"runs-{given.rows}-{given.epochs:g}{drawn}.jsonl"
     given.out.mkdir(parents=True, exist_ok=True)
     lines = kept.read_text().splitlines() if kept.is_file() else []
     done = {(run.task, run.method, run.seed): run for run in (Run(**json.loads(line)) for line in lines)}
@@ -139,7 +143,8 @@ def main() -> None:
                     continue
                 folder = given.out / "trials" / f"{task}-{name}-{seed}"
                 training = spec.training.model_copy(update={"seed": seed})
-                todo.append(spec.model_copy(update={"method": name, "folder": str(folder), "training": training}))
+                own = {"method": name, "folder": str(folder), "training": training}
+                todo.append(spec.model_copy(update=own | {"parameters": read_settings(given.set)}))
     print(f"{len(todo)} runs to do, {len(done)} done; {given.rows} rows, {given.epochs:g} epochs, {given.student}")
     # Spawned, for torch's threads do not fork.
     with ProcessPoolExecutor(given.processes, mp_context=get_context("spawn")) as pool:
