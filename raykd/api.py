@@ -12,13 +12,13 @@ from typing import Any
 from rich.console import Console
 
 from raykd.beside import Beside
+from raykd.errors import together
 from raykd.methods import find as find_method
 from raykd.methods.plan import check_pair
 from raykd.models.save import move_into, place_for
 from raykd.models.source import version
 from raykd.models.student import parse_student
 from raykd.prepare import parameters_of, prepare, training_of
-from raykd.tasks.data import together
 from raykd.tasks.source import Source
 from raykd.teachers import teach_teacher
 from raykd.train.checkpoint import scratch

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from raykd.augment.build import Augmentation, augmented
-from raykd.errors import UserError
-from raykd.tasks.data import Data, Split, together
+from raykd.errors import UserError, together
+from raykd.tasks.data import Data, Split
 from raykd.tasks.task import Task
 from raykd.tasks.texts import read_texts
 from raykd.workspace import Workspace

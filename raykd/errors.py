@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from pydantic import ValidationError
+
+T = TypeVar("T")
 
 
 class UserError(Exception):
@@ -14,6 +17,20 @@ class UserError(Exception):
     def __init__(self, *problems: str) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+def together(parts: Iterable[Callable[[], T]]) -> list[T]:
+    """Runs every part, so that a user hears of the problems of all of them at once. Raises UserError."""
+    results: list[T] = []
+    problems: list[str] = []
+    for part in parts:
+        try:
+            results.append(part())
+        except UserError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise UserError(*problems)
+    return results
 
 
 def unknown(kind: str, given: str, allowed: Iterable[str]) -> str:

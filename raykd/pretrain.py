@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
+from raykd.errors import together
 from raykd.methods import find as find_method
 from raykd.methods.general import general, in_general
 from raykd.methods.method import Pair
@@ -22,7 +23,7 @@ from raykd.models.spec import Cut, Given
 from raykd.models.student import check_student, make_student, parse_student
 from raykd.models.tokenizer import check_vocabulary, load_tokenizer
 from raykd.prepare import parameters_of, training_of
-from raykd.tasks.data import Split, together
+from raykd.tasks.data import Split
 from raykd.tasks.encode import encode
 from raykd.tasks.texts import read_texts
 from raykd.train.checkpoint import scratch

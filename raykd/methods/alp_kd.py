@@ -18,9 +18,9 @@ from __future__ import annotations
 from pydantic import Field
 from torch import Tensor, nn
 
-from raykd.errors import UserError
+from raykd.errors import UserError, together
 from raykd.losses.attentive_layers import Buckets, alp, buckets
-from raykd.methods.checks import check_weighs, together
+from raykd.methods.checks import check_weighs
 from raykd.methods.layers import student_layers
 from raykd.methods.method import Method, Pair, Parameters
 from raykd.methods.recipe import Recipe, Stage, Step, Term
@@ -41,7 +41,7 @@ class ALPKDParameters(Parameters):
 def recipe(parameters: ALPKDParameters, pair: Pair) -> Recipe:
     """One stage of three terms. UserError where blocks are wanted of layers that do not share out evenly."""
     p = parameters
-    together(lambda: check_weighs(beta=p.beta, eta=p.eta), lambda: _check_blocks(p, pair))
+    together([lambda: check_weighs(beta=p.beta, eta=p.eta), lambda: _check_blocks(p, pair)])
     terms = (
         hard_term(p.beta, regression=pair.regression),
         soft_term(p.eta, p.temperature, regression=pair.regression),

@@ -1,22 +1,8 @@
-"""Refusals that say everything at once: the checks of a recipe, run together."""
+"""Refusals that several recipes share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from raykd.errors import UserError
-
-
-def together(*checks: Callable[[], object]) -> None:
-    """Run every check; one UserError with the problems of all that raised one."""
-    problems: list[str] = []
-    for check in checks:
-        try:
-            check()
-        except UserError as error:
-            problems += error.problems
-    if problems:
-        raise UserError(*problems)
 
 
 def check_weighs(**weights: float) -> None:

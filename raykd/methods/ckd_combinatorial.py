@@ -26,7 +26,7 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from raykd.errors import UserError
+from raykd.errors import UserError, together
 from raykd.losses.layer_combination import (
     LayerSets,
     allowed_combinations,
@@ -35,7 +35,6 @@ from raykd.losses.layer_combination import (
     layer_sets,
     projected_teacher_loss,
 )
-from raykd.methods.checks import together
 from raykd.methods.layers import student_layers
 from raykd.methods.method import Method, Pair, Parameters
 from raykd.methods.recipe import Recipe, Scene, Stage, Step, Term
@@ -70,7 +69,7 @@ class EachItsOwn(nn.Module):
 def recipe(parameters: CombinatorialParameters, pair: Pair) -> Recipe:
     """One stage of three terms. UserError for weights above 1 together, and for depths without such a combination."""
     p = parameters
-    together(lambda: _check_weights(p), lambda: _check_depths(p, pair))
+    together([lambda: _check_weights(p), lambda: _check_depths(p, pair)])
     sets = layer_sets(pair.student.layers, pair.teacher.layers, p.combination)
     terms = (
         hard_term(max(0.0, round(1 - p.alpha - p.beta, 9)), regression=pair.regression),  # 1 - 0.7 - 0.3 is 6e-17

@@ -22,8 +22,9 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor
 
+from raykd.errors import together
 from raykd.losses.annealing import annealed_mse, annealed_scale
-from raykd.methods.checks import check_weighs, together
+from raykd.methods.checks import check_weighs
 from raykd.methods.generator import GeneratorParameters, check_tables
 from raykd.methods.invented import generator_of, invented_logits
 from raykd.methods.method import Method, Pair
@@ -62,8 +63,10 @@ def recipe(parameters: CombinedParameters, pair: Pair) -> Recipe:
     first: tuple[Term, ...]
     if p.variant == "roberta":
         together(
-            lambda: check_tables(pair),
-            lambda: check_weighs(alpha_adversarial=p.alpha_adversarial, alpha_soft=p.alpha_soft),
+            [
+                lambda: check_tables(pair),
+                lambda: check_weighs(alpha_adversarial=p.alpha_adversarial, alpha_soft=p.alpha_soft),
+            ]
         )
         first = (soft, Term("adversarial", p.alpha_adversarial, on_invented)) if invents else (soft,)
     else:

@@ -17,8 +17,9 @@ from __future__ import annotations
 from pydantic import Field
 from torch import Tensor
 
+from raykd.errors import together
 from raykd.losses.hidden import cosine_loss
-from raykd.methods.checks import check_weighs, together
+from raykd.methods.checks import check_weighs
 from raykd.methods.distilbert_general import DistilBERTGeneralParameters, general
 from raykd.methods.layers import check_alike
 from raykd.methods.method import Method, Pair, Parameters
@@ -40,8 +41,10 @@ def recipe(parameters: DistilBERTParameters, pair: Pair) -> Recipe:
     """One stage of three terms. UserError for unequal widths, and where every weight is 0."""
     p = parameters
     together(
-        lambda: check_weighs(alpha_ce=p.alpha_ce, alpha_hard=p.alpha_hard),
-        lambda: check_alike(pair, width=bool(p.alpha_cos)),
+        [
+            lambda: check_weighs(alpha_ce=p.alpha_ce, alpha_hard=p.alpha_hard),
+            lambda: check_alike(pair, width=bool(p.alpha_cos)),
+        ]
     )
     last_s, last_t = pair.student.layers, pair.teacher.layers
 

@@ -28,12 +28,12 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from raykd.errors import UserError
+from raykd.errors import UserError, together
 from raykd.losses.gumbel import mask_tokens
 from raykd.losses.hidden import cosine_loss
 from raykd.losses.logits import NO_LABEL
 from raykd.losses.vocabulary import masked_lm, vocabulary_kl
-from raykd.methods.checks import check_weighs, together
+from raykd.methods.checks import check_weighs
 from raykd.methods.layers import check_alike
 from raykd.methods.method import Pair, Parameters
 from raykd.methods.recipe import Recipe, Scene, Stage, Step, Term, Vocabulary
@@ -64,9 +64,11 @@ def general(parameters: DistilBERTGeneralParameters, pair: Pair) -> Recipe:
     """One stage of three terms. UserError for unequal widths or word tables, and where every weight is 0."""
     p = parameters
     together(
-        lambda: check_weighs(alpha_ce=p.alpha_ce, alpha_mlm=p.alpha_mlm, alpha_cos=p.alpha_cos),
-        lambda: check_alike(pair, width=bool(p.alpha_cos)),
-        lambda: _check_tables(pair),
+        [
+            lambda: check_weighs(alpha_ce=p.alpha_ce, alpha_mlm=p.alpha_mlm, alpha_cos=p.alpha_cos),
+            lambda: check_alike(pair, width=bool(p.alpha_cos)),
+            lambda: _check_tables(pair),
+        ]
     )
 
     def term(name: str, weight: float) -> Term:

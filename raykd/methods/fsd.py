@@ -36,7 +36,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from raykd.methods.checks import together
+from raykd.errors import together
 from raykd.methods.fsd_memory import STUDENT_MEMORY, Clustering, check_clustering, student_memory, teacher_memory
 from raykd.methods.fsd_terms import global_terms, intra_term, local_term, penultimate
 from raykd.methods.method import Method, Pair, Parameters
@@ -153,7 +153,7 @@ def _with_global(
 
 
 def _check(p: GlobalParameters | FSDParameters, pair: Pair) -> None:
-    together(lambda: penultimate(pair), lambda: check_clustering(p.clustering, p.clustering_epochs))
+    together([lambda: penultimate(pair), lambda: check_clustering(p.clustering, p.clustering_epochs)])
 
 
 PAPER = "Jung, Kim, Na & Kim 2023, Feature Structure Distillation with Centered Kernel Alignment in BERT Transferring"

@@ -32,12 +32,12 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from raykd.errors import UserError
+from raykd.errors import UserError, together
 from raykd.losses import kl_divergence, logits_mse
 from raykd.losses.cosine_contrast import View, cos_nce, softened_hard
 from raykd.losses.logits import NO_LABEL
 from raykd.losses.perturbation import perturb
-from raykd.methods.checks import check_weighs, together
+from raykd.methods.checks import check_weighs
 from raykd.methods.layers import check_depth, student_layers, uniform
 from raykd.methods.method import Method, Pair, Parameters
 from raykd.methods.recipe import Recipe, Scene, Stage, Step, Term
@@ -63,9 +63,11 @@ def recipe(parameters: LRCParameters, pair: Pair) -> Recipe:
     """Two stages, or one where `first` is 0. UserError for a deeper student, and a stage without any weight."""
     p = parameters
     together(
-        lambda: check_depth(pair),
-        lambda: check_weighs(beta=p.beta, gamma=p.gamma),
-        lambda: _check_first(p),
+        [
+            lambda: check_depth(pair),
+            lambda: check_weighs(beta=p.beta, gamma=p.gamma),
+            lambda: _check_first(p),
+        ]
     )
     contrast = (_contrast(p, pair),) if p.alpha else ()
     extras = dict.fromkeys(_maps(p, pair), _map) if p.alpha else {}

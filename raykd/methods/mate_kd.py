@@ -24,8 +24,9 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor
 
+from raykd.errors import together
 from raykd.losses.adversarial import Divergence, divergence
-from raykd.methods.checks import check_weighs, together
+from raykd.methods.checks import check_weighs
 from raykd.methods.generator import GeneratorParameters, check_tables
 from raykd.methods.invented import generator_of, invented_logits
 from raykd.methods.method import Method, Pair
@@ -47,7 +48,7 @@ def recipe(parameters: MateParameters, pair: Pair) -> Recipe:
     """One stage of three terms; the generator is made only where its text is learned from."""
     p = parameters
     weights = {"alpha_hard": p.alpha_hard, "alpha_adversarial": p.alpha_adversarial, "alpha_soft": p.alpha_soft}
-    together(lambda: check_tables(pair), lambda: check_weighs(**weights))
+    together([lambda: check_tables(pair), lambda: check_weighs(**weights)])
     kind: Divergence = "mse" if pair.regression else p.divergence
 
     def on_invented(step: Step) -> Tensor:

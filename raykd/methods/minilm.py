@@ -21,9 +21,8 @@ import math
 from pydantic import Field
 from torch import Tensor
 
-from raykd.errors import UserError
+from raykd.errors import UserError, together
 from raykd.losses.attention_relations import MINILM_V1, MINILM_V2, minilm
-from raykd.methods.checks import together
 from raykd.methods.layers import check_alike
 from raykd.methods.method import Method, Pair, Parameters
 from raykd.methods.recipe import Recipe, Stage, Step, Term
@@ -51,13 +50,13 @@ class MiniLMv2Parameters(MiniLMParameters):
 
 def first(parameters: MiniLMParameters, pair: Pair) -> Recipe:
     """MiniLM. UserError for unequal numbers of heads, and a teacher layer that is none."""
-    together(lambda: check_alike(pair, heads=bool(parameters.relations)), lambda: _check_layer(parameters, pair))
+    together([lambda: check_alike(pair, heads=bool(parameters.relations)), lambda: _check_layer(parameters, pair)])
     return _recipe(parameters, pair, MINILM_V1, pair.student.heads)
 
 
 def second(parameters: MiniLMv2Parameters, pair: Pair) -> Recipe:
     """MiniLMv2. UserError for relation heads that do not divide both widths, and a teacher layer that is none."""
-    together(lambda: relation_heads(parameters.relation_heads, pair), lambda: _check_layer(parameters, pair))
+    together([lambda: relation_heads(parameters.relation_heads, pair), lambda: _check_layer(parameters, pair)])
     return _recipe(parameters, pair, MINILM_V2, relation_heads(parameters.relation_heads, pair))
 
 

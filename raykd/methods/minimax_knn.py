@@ -25,10 +25,10 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from raykd.errors import UserError
+from raykd.errors import UserError, together
 from raykd.losses import kl_divergence, logits_mse
 from raykd.losses.minimax import hardest, largest
-from raykd.methods.checks import check_weighs, together
+from raykd.methods.checks import check_weighs
 from raykd.methods.method import Method, Pair, Parameters
 from raykd.methods.neighbours import CORPUS_LOGITS, NEIGHBOURS, Near, neighbours_of
 from raykd.methods.recipe import Recipe, Stage, Step, Term
@@ -53,7 +53,7 @@ def recipe(parameters: MinimaxParameters, pair: Pair) -> Recipe:
     """One stage of three terms; neighbours are looked for only where they are learned from."""
     p = parameters
     weights = {"alpha_ce": p.alpha_ce, "alpha_true": p.alpha_true, "alpha_aug": p.alpha_aug}
-    together(lambda: _check_numbers(p), lambda: check_weighs(**weights))
+    together([lambda: _check_numbers(p), lambda: check_weighs(**weights)])
 
     def on_neighbours(step: Step) -> Tensor:
         return _on_neighbours(step, p, regression=pair.regression)

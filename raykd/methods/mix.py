@@ -21,10 +21,10 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from raykd.errors import UserError
+from raykd.errors import UserError, together
 from raykd.losses import align_layers, logits_mse
 from raykd.losses.teacher_free import label_smoothing
-from raykd.methods.checks import check_weighs, together
+from raykd.methods.checks import check_weighs
 from raykd.methods.layers import student_layers, uniform
 from raykd.methods.method import Method, Pair
 from raykd.methods.minilm import relation_heads
@@ -42,9 +42,11 @@ def recipe(parameters: MixParameters, pair: Pair) -> Recipe:
     p = parameters
     inner = {name: row for name, row in INNER.items() if _weight(p, name)}
     together(
-        lambda: check_weighs(hard=p.hard, soft=p.soft, logits_mse=p.logits_mse),
-        lambda: _check_smoothing(p, pair),
-        lambda: _check_inner(inner, p, pair),
+        [
+            lambda: check_weighs(hard=p.hard, soft=p.soft, logits_mse=p.logits_mse),
+            lambda: _check_smoothing(p, pair),
+            lambda: _check_inner(inner, p, pair),
+        ]
     )
     looking = tuple(_inner_term(name, row, p, pair) for name, row in inner.items())
     whole = Stage(terms=(*_on_logits(p, pair), *looking), name="all")
@@ -89,11 +91,13 @@ def _check_inner(inner: dict[str, Row], p: MixParameters, pair: Pair) -> None:
     """An alignment that does not fit is said once, whatever terms there are."""
     related = any(name.startswith("relation_") for name in inner)
     together(
-        lambda: _aligned(p, pair),
-        lambda: _check_heads([name for name, row in inner.items() if row.heads], pair),
-        lambda: relation_heads(p.relation_heads, pair) if related else None,
+        [
+            lambda: _aligned(p, pair),
+            lambda: _check_heads([name for name, row in inner.items() if row.heads], pair),
+            lambda: relation_heads(p.relation_heads, pair) if related else None,
+        ]
     )
-    together(*(partial(_check_matched, name, row, p, pair) for name, row in inner.items()))
+    together(partial(_check_matched, name, row, p, pair) for name, row in inner.items())
 
 
 def _check_heads(names: list[str], pair: Pair) -> None:

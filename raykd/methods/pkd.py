@@ -24,9 +24,8 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor
 
-from raykd.errors import UserError
+from raykd.errors import UserError, together
 from raykd.losses import cls_patience, soft_cross_entropy
-from raykd.methods.checks import together
 from raykd.methods.layers import check_alike, check_depth, uniform
 from raykd.methods.method import Method, Pair, Parameters
 from raykd.methods.recipe import Recipe, Stage, Step, Term
@@ -49,7 +48,7 @@ class PKDParameters(Parameters):
 
 def recipe(parameters: PKDParameters, pair: Pair) -> Recipe:
     """One stage of three terms. UserError for unequal widths, a deeper student, and a student of one layer."""
-    together(lambda: check_alike(pair, width=bool(parameters.beta)), lambda: _check_layers(pair))
+    together([lambda: check_alike(pair, width=bool(parameters.beta)), lambda: _check_layers(pair)])
     terms = (hard_term(1 - parameters.alpha, regression=pair.regression), _soft(parameters, pair))
     return Recipe(stages=(Stage(terms=(*terms, _patience(parameters, pair))),))
 

@@ -185,10 +185,6 @@ class Recipe:
     opponent: Opponent | None = None
     live: bool = False  # the terms ask the networks about more than the batch
 
-    def stage_at(self, progress: float) -> Stage:
-        """The stage that the step completing `progress` of the run belongs to."""
-        return next((stage for stage in self.stages if progress <= stage.until + 1e-12), self.stages[-1])
-
     def teacher_needs(self) -> frozenset[Need]:
         """The union of what all terms of all stages ask of the teacher."""
         return frozenset(need for stage in self.stages for need in stage.teacher_needs())

@@ -30,8 +30,9 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor, nn
 
+from raykd.errors import together
 from raykd.losses import attention_mse, hidden_mse, soft_cross_entropy
-from raykd.methods.checks import check_weighs, together
+from raykd.methods.checks import check_weighs
 from raykd.methods.layers import check_alike, check_depth, student_layers, uniform
 from raykd.methods.method import Method, Pair, Parameters
 from raykd.methods.recipe import Recipe, Scene, Stage, Step, Term
@@ -60,9 +61,11 @@ def recipe(parameters: TinyBERTParameters, pair: Pair) -> Recipe:
     """Two stages. UserError for a deeper student, unequal heads where scores count, and a first stage of no weight."""
     p = parameters
     together(
-        lambda: check_weighs(embedding=p.embedding, hidden=p.hidden, attention=p.attention),
-        lambda: check_depth(pair),
-        lambda: check_alike(pair, heads=bool(p.attention)),
+        [
+            lambda: check_weighs(embedding=p.embedding, hidden=p.hidden, attention=p.attention),
+            lambda: check_depth(pair),
+            lambda: check_alike(pair, heads=bool(p.attention)),
+        ]
     )
     stages = (
         Stage(terms=_intermediate(p, pair), until=p.intermediate, name="intermediate", scored=False),

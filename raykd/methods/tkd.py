@@ -34,10 +34,10 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor
 
+from raykd.errors import together
 from raykd.losses import logits_mse, soft_cross_entropy
 from raykd.losses.tree import random_nodes, tree_counts, tree_nodes
 from raykd.losses.tree_loss import all_tokens, patience, tree_distillation
-from raykd.methods.checks import together
 from raykd.methods.layers import check_alike, check_depth, student_layers, uniform
 from raykd.methods.method import Method, Pair, Parameters
 from raykd.methods.recipe import Recipe, Stage, Step, Term
@@ -64,7 +64,7 @@ class TKDParameters(Parameters):
 def recipe(parameters: TKDParameters, pair: Pair, *, trees: tuple[Source, ...], every: bool) -> Recipe:
     """Two stages. UserError for unequal widths, a deeper student, and unequal heads where there is a tree."""
     p = parameters
-    together(lambda: check_alike(pair, width=True, heads=bool(trees)), lambda: check_depth(pair))
+    together([lambda: check_alike(pair, width=True, heads=bool(trees)), lambda: check_depth(pair)])
     before = (hard_term(p.alpha, regression=pair.regression), _soft(p, pair), _patience(p, pair))
     later = tuple(_tree(p, pair, source) for source in trees) + ((_every_token(p, pair),) if every else ())
     after = Stage(terms=(*before, *later), name="tree" if trees else "tokens")

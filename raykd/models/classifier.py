@@ -123,10 +123,17 @@ def load_weights(
     folder: Path, config: PreTrainedConfig, *, attention: Attention, span: bool = False
 ) -> tuple[PreTrainedModel, set[str]]:
     """The model of this configuration with the stored weights, and the names of those that were not stored."""
+    return read_weights(auto_class(config, span=span), folder, config, **attention_option(attention))
+
+
+def read_weights(kind: Any, folder: Path, config: PreTrainedConfig, **options: Any) -> tuple[PreTrainedModel, set[str]]:
+    """The model that the auto class `kind` makes, float32, on the CPU, and the names of the weights not stored.
+
+    From safetensors only, without remote code. UserError where they cannot be read.
+    """
     import torch
     from safetensors import SafetensorError
 
-    kind = auto_class(config, span=span)
     try:
         with quiet(), torch.device("cpu"):
             model, info = kind.from_pretrained(
@@ -135,8 +142,9 @@ def load_weights(
                 dtype=torch.float32,
                 use_safetensors=True,
                 local_files_only=True,
+                trust_remote_code=False,
                 output_loading_info=True,
-                **attention_option(attention),
+                **options,
             )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise UserError(f"'{folder}': the weights cannot be loaded: {error}") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,16 +19,25 @@ def bare(model: nn.Module) -> nn.Module:
     return model.module if isinstance(model, DistributedDataParallel) else model
 
 
+def stacks(model: nn.Module) -> dict[str, nn.ModuleList]:
+    """The lists of the configured depth within the encoder, by name; not those within a layer (MobileBERT's
+    feed-forwards). An encoder that raykd can cut or look into has one."""
+    inner: Any = bare(model)
+    return {
+        name: module
+        for name, module in inner.base_model.named_modules()
+        if isinstance(module, nn.ModuleList)
+        and len(module) == inner.config.num_hidden_layers
+        and not any(part.isdigit() for part in name.split("."))
+    }
+
+
 def layers(model: nn.Module) -> nn.ModuleList:
     """The list of transformer layers. UserError where there is not exactly one list of the configured depth."""
     inner: Any = bare(model)
-    depth, kind = inner.config.num_hidden_layers, inner.config.model_type
-    found = [
-        module
-        for name, module in inner.base_model.named_modules()
-        if isinstance(module, nn.ModuleList) and len(module) == depth and not re.search(r"(^|\.)\d+(\.|$)", name)
-    ]
+    found = list(stacks(model).values())
     if len(found) != 1:
+        kind, depth = inner.config.model_type, inner.config.num_hidden_layers
         raise UserError(f"cannot look inside a {kind} model: looked for one list of {depth} layers, found {len(found)}")
     return found[0]
 

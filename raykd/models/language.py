@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
 from raykd.errors import UserError
-from raykd.models.quiet import quiet
+from raykd.models.classifier import read_weights
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
@@ -20,23 +18,9 @@ def load_language(folder: Path, config: PreTrainedConfig) -> tuple[PreTrainedMod
     Also the names of the weights that are not stored; they are drawn from torch's default generator. Weights are read
     from safetensors only, and no remote code. UserError where they cannot be read.
     """
-    from safetensors import SafetensorError
     from transformers import AutoModelForMaskedLM
 
-    try:
-        with quiet(), torch.device("cpu"):
-            model, info = AutoModelForMaskedLM.from_pretrained(
-                str(folder),
-                config=config,
-                dtype=torch.float32,
-                use_safetensors=True,
-                local_files_only=True,
-                trust_remote_code=False,
-                output_loading_info=True,
-            )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise UserError(f"'{folder}': the weights cannot be loaded: {error}") from error
-    return model, set(info["missing_keys"])
+    return read_weights(AutoModelForMaskedLM, folder, config)
 
 
 def check_head(missing: set[str], folder: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from raykd.errors import UserError
 from raykd.models.classifier import (
@@ -22,6 +22,7 @@ from raykd.models.classifier import (
     load_weights,
     set_labels,
 )
+from raykd.models.inside import stacks
 from raykd.models.quiet import quiet
 from raykd.models.seed import seeded
 from raykd.models.shape import Shape, shape, size_of
@@ -136,19 +137,13 @@ def _whole(folder: Path, version: Version, span: bool) -> _Whole:
 
 
 def _stack(model: PreTrainedModel, folder: Path) -> str:
-    """The name of the one list of transformer layers; not lists within a layer (MobileBERT's feed-forwards)."""
-    depth, kind = model.config.num_hidden_layers, model.config.model_type
-    found = [
-        name
-        for name, module in model.base_model.named_modules()
-        if isinstance(module, nn.ModuleList)
-        and len(module) == depth
-        and not any(part.isdigit() for part in name.split("."))
-    ]
+    """The name of the one list of transformer layers."""
+    found = list(stacks(model))
     if len(found) != 1:
         raise UserError(
-            f"'{folder}': cannot cut a {kind} model: looked for one list of {depth} layers, found "
-            f"{len(found)} ({', '.join(found) or 'none'}); build a student, or name one"
+            f"'{folder}': cannot cut a {model.config.model_type} model: looked for one list of "
+            f"{model.config.num_hidden_layers} layers, found {len(found)} ({', '.join(found) or 'none'}); build a "
+            "student, or name one"
         )
     return found[0]
 

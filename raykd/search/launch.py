@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 
 from raykd.beside import Beside
-from raykd.errors import UserError
+from raykd.errors import UserError, together
 from raykd.models.student import parse_student
 from raykd.prepare import prepare, training_of
 from raykd.search.choose import choose
@@ -22,7 +22,6 @@ from raykd.search.space import Space
 from raykd.search.space_keep import keep, kept
 from raykd.search.spec import SPEC, SweepSpec
 from raykd.search.sweep import SweepResult, run_sweep
-from raykd.tasks.data import together
 from raykd.tasks.source import Source
 from raykd.train.config import Training
 from raykd.workspace import Workspace, here

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeVar
 
-from raykd.errors import UserError
 from raykd.tasks.task import Task
 
-T = TypeVar("T")
 Answer = tuple[int, str]  # where it starts in the context, in characters, and its text
 
 
@@ -78,17 +75,3 @@ def fingerprint(task: Task, train: Split, dev: dict[str, Split]) -> str:
         if split.answers:
             digest.update(json.dumps(split.answers).encode())
     return digest.hexdigest()[:16]
-
-
-def together(parts: Iterable[Callable[[], T]]) -> list[T]:
-    """Runs every part, so that a user hears of the problems of all of them at once. Raises UserError."""
-    results: list[T] = []
-    problems: list[str] = []
-    for part in parts:
-        try:
-            results.append(part())
-        except UserError as error:
-            problems.extend(error.problems)
-    if problems:
-        raise UserError(*problems)
-    return results

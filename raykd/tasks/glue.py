@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from raykd.errors import UserError
+from raykd.errors import UserError, together
 from raykd.tasks import labels, table
-from raykd.tasks.data import Data, Split, together
+from raykd.tasks.data import Data, Split
 from raykd.tasks.task import Task
 
 

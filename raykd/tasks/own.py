@@ -6,9 +6,9 @@ import random
 from functools import partial
 from pathlib import Path
 
-from raykd.errors import UserError
+from raykd.errors import UserError, together
 from raykd.tasks import labels, table, task
-from raykd.tasks.data import Columns, Data, Split, together
+from raykd.tasks.data import Columns, Data, Split
 from raykd.tasks.glue import listing
 from raykd.tasks.task import CUSTOM, Task
 

@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from raykd.errors import UserError
+from raykd.errors import UserError, together
 from raykd.tasks.asked import Question, split_of
-from raykd.tasks.data import Data, Split, together
+from raykd.tasks.data import Data, Split
 from raykd.tasks.glue import listing
 from raykd.tasks.own import HELD_OUT
 from raykd.tasks.task import Task

@@ -71,7 +71,7 @@ def distill(
     report: Callable[[Report], bool],
     *,
     teacher: nn.Module | None = None,
-    around: Around | None = None,
+    around: Around = Around(),  # noqa: B008 (frozen)
     device: torch.device | None = None,
     world: World | None = None,
     checkpoint_every: float = CHECKPOINT_EVERY,
@@ -87,7 +87,7 @@ def distill(
     world = world or World()
     world.seed(training.seed, step=0)
     answers = LiveTeacher(teacher.to(device)) if teacher is not None else None
-    scene = make_scene(student, teacher, train, task, around or Around(), device)
+    scene = make_scene(student, teacher, train, task, around, device)
     objective = Objective(student, recipe, scene, facts_of(recipe, scene, around), teacher).to(device).train()
     optimizer = make_optimizer(objective, training)
     opponent = Duel(recipe.opponent, objective, scene, device, training) if recipe.opponent else None
@@ -115,7 +115,7 @@ def distill(
     counted: Counter[str] = Counter()  # the steps in each sum: a stage may end between two reports
     plan_of, plan = -1, []
 
-    def judged(metrics: dict[str, float], sums: dict[str, torch.Tensor]) -> float:
+    def judged(metrics: dict[str, float]) -> float:
         """The task's score; without a dev split (texts before any task) the run's own objective."""
         return metrics[f"{next(iter(dev))}/{task.primary}"] if dev else -float(sums["loss"]) / counted["loss"]
 
@@ -155,19 +155,19 @@ def distill(
             sums[name] = sums.get(name, 0) + value
         counted.update(measured.keys())
 
-        last_of_stage = step + 1 == span.end and number + 1 < len(spans) and spans[number + 1].stage.from_best
+        wanted = number + 1 < len(spans) and spans[number + 1].stage.from_best  # the best student of this stage
         if step + 1 not in evaluation_after:
-            if last_of_stage and world.main:  # the stage's last student may be its best, wherever evaluations fall
-                best.offer(student, stage.name, judged(evaluate(student, task, dev, device=device), sums))
+            if wanted and step + 1 == span.end and world.main:  # the last one counts, wherever evaluations fall
+                best.offer(student, stage.name, judged(evaluate(student, task, dev, device=device)))
             continue
         go_on = True
         if world.main:
             number_of = evaluation_after[step + 1]
             metrics = evaluate(student, task, dev, device=device)
-            score = judged(metrics, sums)
+            score = judged(metrics)
             metrics |= {f"train/{name}": float(value) / counted[name] for name, value in sums.items()}
             metrics["train/learning_rate"] = optimizer.param_groups[0]["lr"]
-            if any(later.stage.from_best for later in spans[number + 1 : number + 2]):
+            if wanted:
                 best.offer(student, stage.name, score)
             seconds = time.monotonic() - started
             last = Report(number_of, progress, step + 1, score, stage.scored, metrics, seconds, first_step, time.time())

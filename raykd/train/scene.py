@@ -89,7 +89,7 @@ def _shape(model: nn.Module) -> Shape:
     return shape(inner)
 
 
-def facts_of(recipe: Recipe, scene: Scene, around: Around | None) -> dict[str, Tensor]:
+def facts_of(recipe: Recipe, scene: Scene, around: Around) -> dict[str, Tensor]:
     """The recipe's facts, from an earlier trial where one of the same teacher and split worked them out."""
     facts: dict[str, Tensor] = {}
     for fact in recipe.facts:
@@ -97,8 +97,8 @@ def facts_of(recipe: Recipe, scene: Scene, around: Around | None) -> dict[str, T
     return facts
 
 
-def _fact(fact: Fact, scene: Scene, around: Around | None) -> dict[str, Tensor]:
-    if around is None or around.keep is None:
+def _fact(fact: Fact, scene: Scene, around: Around) -> dict[str, Tensor]:
+    if around.keep is None:
         return dict(fact.make(scene))
     corpus = "" if around.corpus is None else around.corpus.key
     name = hashlib.sha256(repr((fact.key, around.teacher, corpus)).encode()).hexdigest()[:16]

@@ -80,6 +80,15 @@ def compare(variant: str, ours: Any, theirs: Any, tolerance: Tolerance) -> Case:
     return Case(variant, float(mine[worst]), float(reference[worst]), float(error[worst]), float(allowed[worst]))
 
 
+def outcomes(arrays: Arrays, results: Mapping[str, tuple[Any, Tolerance]]) -> list[Case]:
+    """A case for every ``out_*`` array: compared with the result of its name, or listed where there is none."""
+    return [
+        compare(array, results[array][0], theirs, results[array][1]) if array in results else uncovered(array)
+        for array, theirs in arrays.items()
+        if array.startswith("out_")
+    ]
+
+
 def read(path: Path) -> Arrays:
     with path.open("rb") as handle, np.load(handle) as file:
         return {name: file[name] for name in file.files}

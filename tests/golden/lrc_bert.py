@@ -13,9 +13,10 @@ from torch import Tensor
 from raykd.losses.cosine_contrast import View, cos_nce, cos_nce_terms, softened_hard
 from raykd.losses.logits import hard_cross_entropy, kl_divergence, logits_mse, regression_mse
 from raykd.losses.perturbation import Norm, perturb
-from raykd.losses.two_stage import first_stage
+from raykd.methods.recipe import Recipe, Stage
+from raykd.train.stages import plan_stages
 
-from .cases import Arrays, Case, Tolerance, compare, gradient, read, tensors, uncovered
+from .cases import Arrays, Case, Tolerance, gradient, outcomes, read, tensors
 
 EXACT = Tolerance(relative=0.0, if_zero=0.0)
 LOSS = Tolerance(relative=1e-10)
@@ -114,9 +115,11 @@ def _perturbation(arrays: Arrays) -> Results:
 
 def _schedule(arrays: Arrays) -> Results:
     totals, fraction = np.atleast_1d(arrays["par_total_steps"]).tolist(), float(arrays["par_fraction"])
+    two = Recipe((Stage((), until=fraction, name="first"), Stage((), name="all")))
     stages = np.full((len(totals), max(totals)), -1)
     for row, total in zip(stages, totals, strict=True):
-        row[:total] = [1 if first_stage(step, total, fraction) else 2 for step in range(total)]
+        for span in plan_stages(two, total):
+            row[span.start : span.end] = 1 + two.stages.index(span.stage)
     return {"out_stage": (stages, EXACT)}
 
 
@@ -134,9 +137,4 @@ def check(path: Path) -> list[Case] | None:
     if name not in FILES:
         return None
     arrays = read(path)
-    results = FILES[name](arrays)
-    outputs = [array for array in arrays if array.startswith("out_")]
-    return [
-        compare(array, results[array][0], arrays[array], results[array][1]) if array in results else uncovered(array)
-        for array in outputs
-    ]
+    return outcomes(arrays, FILES[name](arrays))

@@ -8,7 +8,7 @@ import torch
 
 from raykd.losses.attention_relations import MINILM_V1, MINILM_V2, minilm
 
-from .cases import Arrays, Case, Tolerance, compare, gradient, read, tensors, uncovered
+from .cases import Arrays, Case, Tolerance, gradient, outcomes, read, tensors
 
 TOLERANCE = Tolerance(relative=1e-9, absolute=1e-11)
 
@@ -32,5 +32,4 @@ def check(path: Path) -> list[Case] | None:
         return None
     arrays = read(path)
     results = _version(arrays, "v1", MINILM_V1) | _version(arrays, "v2", MINILM_V2)
-    cases = [compare(array, ours, arrays[array], TOLERANCE) for array, ours in results.items() if array in arrays]
-    return cases + [uncovered(array) for array in arrays if array.startswith("out_") and array not in results]
+    return outcomes(arrays, {array: (ours, TOLERANCE) for array, ours in results.items()})

@@ -11,7 +11,7 @@ import torch
 from raykd.losses.hidden import cls_patience, hidden_mse
 from raykd.losses.logits import hard_cross_entropy, kl_divergence
 
-from .cases import Arrays, Case, Tolerance, compare, gradient, read, tensors, uncovered
+from .cases import Arrays, Case, Tolerance, gradient, outcomes, read, tensors
 
 FLOAT64 = Tolerance(relative=1e-10, absolute=1e-12)
 AS_SHIPPED = Tolerance(relative=2e-3)  # the published function casts its result to float16
@@ -62,6 +62,4 @@ def check(path: Path) -> list[Case] | None:
     if name not in FILES:
         return None
     arrays = read(path)
-    results = FILES[name](arrays)
-    cases = [compare(array, ours, arrays[array], near) for array, (ours, near) in results.items() if array in arrays]
-    return cases + [uncovered(array) for array in arrays if array.startswith("out_") and array not in results]
+    return outcomes(arrays, FILES[name](arrays))

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from raykd.losses.hidden import attention_mse, hidden_mse
 from raykd.losses.logits import regression_mse, soft_cross_entropy
 
-from .cases import Arrays, Case, Tolerance, compare, gradient, read, tensors, uncovered
+from .cases import Arrays, Case, Tolerance, gradient, outcomes, read, tensors
 
 LOSS = Tolerance(relative=1e-10)
 GRADIENT = Tolerance(relative=1e-9, absolute=1e-12)
@@ -77,6 +77,4 @@ def check(path: Path) -> list[Case] | None:
     if name not in FILES:
         return None
     arrays = read(path)
-    results = FILES[name](arrays)
-    cases = [compare(array, ours, arrays[array], near) for array, (ours, near) in results.items() if array in arrays]
-    return cases + [uncovered(array) for array in arrays if array.startswith("out_") and array not in results]
+    return outcomes(arrays, FILES[name](arrays))

@@ -156,7 +156,7 @@ EXEMPT = {"align_layers": "numbers of layers: no tensor goes in or comes out"}
 PARTS = {
     "choices of layers, neighbours, tokens or examples, and schedules: no gradient": """
         alignment.align_layers attentive_layers.buckets layer_combination.allowed_combinations
-        layer_combination.layer_sets annealing.annealed_scale annealing.annealing_temperature two_stage.first_stage
+        layer_combination.layer_sets annealing.annealed_scale annealing.annealing_temperature
         minimax.allowed_neighbours minimax.angular_distance minimax.hardest minimax.largest minimax.neighbour_kl
         tree.random_nodes tree.tree_counts tree.tree_lists tree.tree_nodes word_relations.corner_counts
         gumbel.mask_tokens dynamic_temperature.cwsm dynamic_temperature.flsw""",

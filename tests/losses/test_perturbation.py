@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from raykd.losses.perturbation import Norm, perturb
-from raykd.losses.two_stage import first_stage
 
 NORMS = get_args(Norm)
 
@@ -82,13 +81,3 @@ def test_mistakes() -> None:
         perturb(embeddings, gradient, "layer")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"\[B, L, D\]"):
         perturb(embeddings, gradient[0])
-
-
-@pytest.mark.parametrize(("total", "fraction", "steps"), [(10, 0.8, 8), (7, 0.8, 5), (1, 0.8, 0), (5, 0, 0), (5, 1, 5)])
-def test_first_stage(total: int, fraction: float, steps: int) -> None:
-    assert [first_stage(step, total, fraction) for step in range(total)] == [True] * steps + [False] * (total - steps)
-
-
-def test_first_stage_refuses_a_fraction_above_one() -> None:
-    with pytest.raises(ValueError, match=r"80\.0"):
-        first_stage(0, 10, 80.0)

@@ -14,6 +14,7 @@ from raykd.knowledge.observe import LiveTeacher, observe
 from raykd.methods.recipe import Live, Recipe, Scene, Stage, Step, Term
 from raykd.methods.seen import LOGITS, Need, Seen, hidden
 from raykd.methods.terms import hard_term
+from raykd.train.stages import plan_stages
 from tests.train.setting import TRAINING, Setting, same, weights
 from tests.train.toys import SEE_LOGITS, two_stages
 
@@ -46,10 +47,12 @@ def test_stages_switch_where_they_say(classes: Setting, tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize(("progress", "index"), [(0.01, 0), (0.3, 0), (0.1 + 0.2, 0), (0.31, 1), (1.0, 1), (1.1, 1)])
-def test_a_step_belongs_to_the_stage_it_completes(progress: float, index: int) -> None:
-    recipe = two_stages(until=0.3)
-    assert recipe.stage_at(progress) is recipe.stages[index]
+@pytest.mark.parametrize(("completed", "index"), [(1, 0), (30, 0), (31, 1), (100, 1)])
+@pytest.mark.parametrize("until", [0.3, 0.1 + 0.2])
+def test_a_step_belongs_to_the_stage_it_completes(until: float, completed: int, index: int) -> None:
+    recipe = two_stages(until=until)
+    [stage] = [span.stage for span in plan_stages(recipe, 100) if span.start < completed <= span.end]
+    assert stage is recipe.stages[index]
 
 
 def test_needs_are_the_union_of_the_terms() -> None:

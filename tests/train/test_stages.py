@@ -35,6 +35,13 @@ def test_a_step_is_in_the_first_stage_while_under_the_floor(total: int, fraction
     assert [step for span in spans for step in range(span.start, span.end)] == list(range(total))
 
 
+@pytest.mark.parametrize(("total", "fraction", "steps"), [(10, 0.8, 8), (7, 0.8, 5), (1, 0.8, 0), (5, 0, 0), (5, 1, 5)])
+def test_the_first_stage_by_hand(total: int, fraction: float, steps: int) -> None:
+    spans = plan_stages(recipe((fraction, False), (1.0, False)), total)
+    of = [span.stage.name for span in spans for _ in range(span.start, span.end)]
+    assert [name == "stage0" for name in of] == [True] * steps + [False] * (total - steps)
+
+
 def test_a_schedule_lasts_until_a_stage_starts_anew() -> None:
     spans = plan_stages(recipe((0.2, False), (0.5, False), (0.9, True), (1.0, False)), 100)
     assert [(span.rate_start, span.rate_end) for span in spans] == [(0, 50), (0, 50), (50, 100), (50, 100)]
