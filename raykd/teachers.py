@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import filelock
 import torch
 
 from raykd.models.classifier import has_head, load_classifier
@@ -116,7 +117,9 @@ def _taught(base: Path, data: Data, training: Training, workspace: Workspace, sa
     weights = sorted((f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in base.glob("*.safetensors"))
     stride = [] if data.stride is None else [data.stride]
     folder = workspace.teachers / _key(str(base), weights, data.fingerprint, lesson.model_dump(), *stride)
-    if not folder.is_dir():
+    with _alone(folder):
+        if workspace.recall(folder):
+            return folder
         lacks = "head for spans" if data.task.span else "classifier"
         say(f"teacher: {_short(str(base))} has no {lacks}; fine-tuning it for {lesson.epochs:g} epochs, once")
         torch.manual_seed(lesson.seed)
@@ -132,7 +135,9 @@ def _sample_teacher(data: Data, workspace: Workspace, say: Say) -> Path:
     corpus = sample.corpus(data.task, SAMPLE_TRAINING.seed)
     known = fingerprint(data.task, corpus, {})
     folder = workspace.teachers / _key("sample", known, SAMPLE_TRAINING.model_dump())
-    if not folder.is_dir():
+    with _alone(folder):
+        if workspace.recall(folder):
+            return folder
         spec = task_spec(data)
         say(f"teacher: training the sample's from scratch on {len(corpus)} clean sentences, once (about a minute)")
         tokenizer = word_tokenizer(sample.vocabulary(data.task))
@@ -145,6 +150,12 @@ def _sample_teacher(data: Data, workspace: Workspace, say: Say) -> Path:
         dev = {name: one(split) for name, split in data.dev.items()}
         _teach(model, tokenizer, one(corpus), dev, spec, SAMPLE_TRAINING, folder, say, "sample, from scratch")
     return folder
+
+
+def _alone(folder: Path) -> filelock.BaseFileLock:
+    """Of two processes that want the same teacher one teaches it, the other waits."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return filelock.FileLock(folder.with_name(f"{folder.name}.lock"))
 
 
 def _teach(

@@ -1,22 +1,32 @@
-"""Where raykd keeps what it makes: one folder, ``raykd-runs`` here unless RAYKD_HOME names another."""
+"""Where raykd keeps what it makes: one place, ``raykd-runs`` here unless RAYKD_HOME names another folder or a URL."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+import shutil
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
+from raykd import storage
 from raykd.errors import UserError
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+HOME = "home:"  # begins the name of something in the workspace, wherever that lies
+WHOLE = ".raykd-whole"  # stands in a folder of an object store once all of it is there
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """The folders under `root`: sweeps, teachers, tokenised data, and MLflow's own."""
+    """The folders under `root`: sweeps, teachers, tokenised data, and MLflow's own.
+
+    url: where the workspace lies when that is an object store; `root` is then this machine's working copy of it.
+    """
 
     root: Path
+    url: str | None = None
 
     @property
     def sweeps(self) -> Path:
@@ -50,7 +60,60 @@ class Workspace:
             raise UserError(f"sweep name '{name}': letters, digits, '.', '_' and '-' only, at most 80, no '..'")
         return self.sweeps / name
 
+    def place(self, folder: Path) -> str:
+        """Where everyone finds `folder` of the workspace: its path, or its URL."""
+        if self.url is None:
+            return str(folder)
+        return storage.join(self.url, *folder.relative_to(self.root).parts)
+
+    def publish(self, folder: Path, *, copy: bool = False) -> str:
+        """A name for `folder` under which every machine finds it, now and later.
+
+        A folder of the workspace is named in it; another one stays where it is, unless `copy`, or the workspace lies
+        in an object store: then it is copied in, once.
+        """
+        folder = folder.absolute()
+        inside = folder.is_relative_to(self.root)
+        if not inside and not copy and self.url is None:
+            return str(folder)
+        local = folder if inside else self.root / "models" / _stamp(folder)
+        name = HOME + local.relative_to(self.root).as_posix()
+        if self.url is None:
+            if not inside and not local.is_dir():
+                temporary = local.with_name(f"tmp-{uuid.uuid4().hex}")
+                shutil.copytree(folder, temporary)
+                temporary.rename(local)
+            return name
+        whole = storage.join(self.place(local), WHOLE)
+        if not storage.exists(whole):
+            storage.send(folder, self.place(local))
+            storage.write_text(whole, "")
+        return name
+
+    def recall(self, folder: Path) -> bool:
+        """Whether `folder` of the workspace is here, fetched from the object store if need be."""
+        if not folder.is_dir() and self.url is not None and storage.exists(storage.join(self.place(folder), WHOLE)):
+            storage.fetch(self.place(folder), folder)
+        return folder.is_dir()
+
+    def reach(self, name: str) -> str:
+        """The path or URL of what `publish` named."""
+        if not name.startswith(HOME):
+            return name
+        return self.place(self.root.joinpath(*name.removeprefix(HOME).split("/")))
+
 
 def here() -> Workspace:
-    """The workspace of this process."""
-    return Workspace(Path(os.environ.get("RAYKD_HOME", "raykd-runs")).absolute())
+    """The workspace of this process. Raises UserError for a URL that raykd cannot use."""
+    home = os.environ.get("RAYKD_HOME") or "raykd-runs"
+    if not storage.is_url(home):
+        return Workspace(Path(home).absolute())
+    storage.check_url(home)
+    known = hashlib.sha256(home.encode()).hexdigest()[:16]
+    return Workspace(storage.cache_folder() / "homes" / known, home.rstrip("/"))
+
+
+def _stamp(folder: Path) -> str:
+    """A name for `folder` as it is now: another one when a file of it changes."""
+    files = sorted((str(f.relative_to(folder)), f.stat().st_size, f.stat().st_mtime_ns) for f in folder.rglob("*"))
+    return f"{folder.name[:40]}-{hashlib.sha256(repr((str(folder), files)).encode()).hexdigest()[:12]}"

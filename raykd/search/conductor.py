@@ -1,41 +1,56 @@
-"""Runs the book, the log and the display together: what happens when a trial starts, reports and ends. No Ray here."""
+"""Runs the book, its mirrors and the display together: what happens when a trial starts, reports and ends. No Ray here.
+
+How a trial may lose its worker, and what follows:
+
+- ``preempted`` (the machine is taken back, with notice): it waits for another, as often as that happens;
+- ``died`` (killed, or its machine was lost): likewise, but at most DEATHS times, since it may be the trial's own doing;
+- ``memory``: once more with half the micro-batch and the same batch, then it has failed;
+- ``disk`` (no space left, though it was waited for): the sweep stops; nothing is lost, and a resume goes on.
+"""
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from optuna.trial import TrialState
 
 from raykd.search.ledger import BASELINE, Entry, Ledger
-from raykd.tracking.tracker import Tracker
-from raykd.train.checkpoint import PREFIX
 from raykd.train.config import TrialSpec
-from raykd.train.reports import read_reports
-from raykd.train.stages import Best
-from raykd.train.trial import STUDENT
+
+DEATHS = 3
 
 
 class Display(Protocol):
     """Whatever shows a sweep to a person."""
 
-    def show(self, entries: list[Entry], progress: dict[str, float]) -> None:
+    def show(self, ledger: Ledger, changed: Entry, progress: dict[str, float]) -> None:
         """Called after every change; progress holds the part done of each trial under way."""
 
 
-class Conductor:
-    """The sweep's events, one method each."""
+class Mirror(Protocol):
+    """Something elsewhere that is kept like the ledger."""
 
-    def __init__(self, ledger: Ledger, tracker: Tracker, display: Display) -> None:
-        self.ledger, self.tracker, self.display = ledger, tracker, display
+    def touch(self, label: str) -> None:
+        """Trial `label` has changed. Must return at once."""
+
+
+class Conductor:
+    """The sweep's events, one method each. clean: removes what a finished trial left, its student or all else."""
+
+    def __init__(
+        self, ledger: Ledger, mirrors: list[Mirror], display: Display, clean: Callable[[str, bool], object]
+    ) -> None:
+        self.ledger, self.mirrors, self.display, self._clean = ledger, mirrors, display, clean
+        self.stopped: str | None = None  # why the sweep cannot go on for now
         self._progress: dict[str, float] = {}
-        for entry in ledger.entries():  # a resumed sweep catches MLflow up with what happened before
-            tracker.sync(entry)
+        for entry in ledger.entries():  # of a resumed sweep: a mirror may have missed something, or be new
+            for mirror in mirrors:
+                mirror.touch(entry.label)
 
     def start(self) -> TrialSpec | None:
         """The next trial, or None when there is nothing left to start."""
-        spec = self.ledger.next()
+        spec = None if self.stopped else self.ledger.next()
         if spec is not None:
             self._progress[spec.label] = 0.0
             self._changed(spec.label)
@@ -43,8 +58,7 @@ class Conductor:
 
     def reported(self, label: str, report: dict[str, Any]) -> bool:
         """One evaluation of a trial; True if the trial is to stop."""
-        may_stop = report["scored"] and report["progress"] < 1.0
-        stop = self.ledger.report(label, report["evaluation"], report["score"], may_stop=may_stop)
+        stop = self.ledger.report(label, report)
         if label in self._progress:
             self._progress[label] = report["progress"]
         if stop:
@@ -52,43 +66,52 @@ class Conductor:
         self._changed(label)
         return stop
 
-    def ended(self, label: str, *, finished: bool, error: str | None = None) -> None:
-        """A trial is over. One that neither finished nor failed was interrupted: it stays open for a resume."""
-        if error is not None:
-            self.ledger.end(label, TrialState.FAIL, error=error)
-        elif finished:
-            self.ledger.end(label, TrialState.COMPLETE)
+    def finished(self, label: str) -> None:
+        """A trial reached its end, or stopped when it was told to."""
+        before = self.ledger.best()
+        self.ledger.end(label, TrialState.COMPLETE)
+        self._over(label)
+        best = self.ledger.best()
+        if before is not None and best is not before:
+            self._clean(before.label, True)
+
+    def failed(self, label: str, error: str) -> None:
+        """A trial cannot be finished."""
+        self.ledger.end(label, TrialState.FAIL, error=error)
+        self._over(label)
+
+    def lost(self, label: str, why: str, detail: str) -> None:
+        """A trial lost its worker; see the top of this file for `why` and what follows."""
+        times = self.ledger.entry(label).again.get(why, 0)
         self._progress.pop(label, None)
-        self._sweep_students()
+        if self.ledger.entry(label).state is not TrialState.RUNNING:  # it was stopped before
+            self._over(label)
+            return
+        if why == "disk":
+            self.stopped = detail
+        elif why == "died" and times >= DEATHS:
+            self.failed(label, f"its worker died {times + 1} times: {detail}")
+        elif why == "memory" and times:
+            self.failed(label, f"out of memory, also with half the micro-batch: {detail}")
+        elif why == "memory" and not self._halves(label):
+            self.failed(label, f"out of memory with one row at a time: {detail}")
+        else:
+            self.ledger.again(label, why)
+            self._changed(label)
+
+    def _halves(self, label: str) -> bool:
+        """Whether the micro-batch of a worker can be halved."""
+        spec = self.ledger.spec_of(label)
+        return spec.training.batch_size // spec.workers > spec.training.accumulation
+
+    def _over(self, label: str) -> None:
+        """Keep the weights of the best trial and of the baseline; all others would fill the disk."""
+        self._progress.pop(label, None)
+        best = self.ledger.best()
+        self._clean(label, label not in (BASELINE, best.label if best else None))
         self._changed(label)
 
-    def best(self) -> Entry | None:
-        """The completed trial with the best score, the baseline not counted; the earliest of equals."""
-        done = [e for e in self.ledger.entries() if e.state is TrialState.COMPLETE and e.label != BASELINE]
-        return max(done, key=lambda entry: entry.score or float("-inf"), default=None)
-
-    def student_of(self, label: str) -> Path:
-        """Where the trained student of trial `label` lies."""
-        return self.ledger.folder / "trials" / label / STUDENT
-
-    def reports_of(self, label: str) -> list[dict[str, Any]]:
-        """What trial `label` reported, each evaluation once."""
-        return read_reports(self.ledger.folder / "trials" / label)
-
     def _changed(self, label: str) -> None:
-        entries = self.ledger.entries()
-        self.tracker.sync(next(entry for entry in entries if entry.label == label))
-        self.display.show(entries, dict(self._progress))
-
-    def _sweep_students(self) -> None:
-        """Keep the weights of the best trial and of the baseline; all others would fill the disk."""
-        best = self.best()
-        for entry in self.ledger.entries():
-            if entry.state is TrialState.RUNNING:
-                continue
-            folder = self.student_of(entry.label)
-            if entry.label not in (BASELINE, best.label if best else None):
-                shutil.rmtree(folder, ignore_errors=True)
-            for left_over in (*folder.parent.glob(f"{PREFIX}*"), *folder.parent.glob("link-*")):
-                shutil.rmtree(left_over, ignore_errors=True)
-            Best(folder.parent).forget()
+        for mirror in self.mirrors:
+            mirror.touch(label)
+        self.display.show(self.ledger, self.ledger.entry(label), self._progress)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from types import TracebackType
 
 from optuna.trial import TrialState
@@ -13,7 +12,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from raykd.search.ledger import BASELINE, Entry
+from raykd.search.ledger import Entry, Ledger
+
+ROWS = 30  # of the table: more would not fit a terminal
+WHY = {"preempted": "its machine was taken back", "died": "its worker died", "memory": "out of memory"}
 
 
 class LiveDisplay:
@@ -24,7 +26,9 @@ class LiveDisplay:
         self.teacher_score = teacher_score
         self._started = time.monotonic()
         self._live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
-        self._told: set[tuple[str, TrialState]] = set()
+        self._told: set[str] = set()
+        self._losses: dict[str, int] = {}
+        self._drawn = 0.0
         self._behind: float | None = None  # trials' worth of work that an earlier process did
 
     def __enter__(self) -> LiveDisplay:
@@ -38,16 +42,26 @@ class LiveDisplay:
         if self._live:
             self._live.__exit__(kind, error, trace)
 
-    def show(self, entries: list[Entry], progress: dict[str, float]) -> None:
-        """Draw the state of the sweep."""
-        for entry in entries:
-            if entry.state is not TrialState.RUNNING and (entry.label, entry.state) not in self._told:
-                self._told.add((entry.label, entry.state))
-                self.console.print(self._line(entry, entries, progress), highlight=False)
-        if self._live:
-            self._live.update(self._table(entries, progress))
+    def show(self, ledger: Ledger, changed: Entry, progress: dict[str, float]) -> None:
+        """Draw the state of the sweep after a change of one trial."""
+        if changed.state is not TrialState.RUNNING and changed.label not in self._told:
+            self._told.add(changed.label)
+            self.console.print(self._line(ledger, changed, progress), highlight=False)
+        self._again(changed)
+        if self._live and time.monotonic() - self._drawn > 0.2:
+            self._drawn = time.monotonic()
+            self._live.update(self._table(ledger, progress))
 
-    def _line(self, entry: Entry, entries: list[Entry], progress: dict[str, float]) -> Text:
+    def _again(self, entry: Entry) -> None:
+        """Say it when a trial lost its worker and will go on elsewhere."""
+        times = sum(entry.again.values())
+        if times > self._losses.get(entry.label, 0):
+            self._losses[entry.label] = times
+            why = ", ".join(f"{WHY[reason]} {count} x" for reason, count in entry.again.items())
+            line = Text(f"{entry.label:>9} ").append("again  ", style="yellow").append(why)
+            self.console.print(line, highlight=False)
+
+    def _line(self, ledger: Ledger, entry: Entry, progress: dict[str, float]) -> Text:
         """One line for a trial that is over."""
         style = {TrialState.COMPLETE: "green", TrialState.PRUNED: "yellow", TrialState.FAIL: "red"}[entry.state]
         word = {TrialState.COMPLETE: "done", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}[entry.state]
@@ -57,16 +71,16 @@ class LiveDisplay:
         elif entry.score is not None:
             text.append(f"{self.metric} {entry.score:.4f} at evaluation {entry.evaluation}  ")
         text.append(settings_text(entry.settings), style="dim")
-        return text.append(f"  [{self._summary(entries, progress)}]", style="dim")
+        return text.append(f"  [{self._summary(ledger, progress)}]", style="dim")
 
-    def _summary(self, entries: list[Entry], progress: dict[str, float]) -> str:
-        states = Counter(entry.state for entry in entries)
+    def _summary(self, ledger: Ledger, progress: dict[str, float]) -> str:
+        states = ledger.tally
         over = states[TrialState.COMPLETE] + states[TrialState.PRUNED] + states[TrialState.FAIL]
         parts = [f"{over}/{self.trials + 1}", f"{states[TrialState.PRUNED]} pruned"]
         if states[TrialState.FAIL]:
             parts.append(f"{states[TrialState.FAIL]} failed")
-        if (best := best_score(entries)) is not None:
-            parts.append(f"best {best:.4f}")
+        if (best := ledger.best()) is not None:
+            parts.append(f"best {best.score:.4f}")
         if left := self._time_left(over, progress):
             parts.append(f"about {left} left")
         return ", ".join(parts)
@@ -81,29 +95,20 @@ class LiveDisplay:
         seconds = (time.monotonic() - self._started) / (done - self._behind) * (self.trials + 1 - done)
         return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
-    def _table(self, entries: list[Entry], progress: dict[str, float]) -> Group:
+    def _table(self, ledger: Ledger, progress: dict[str, float]) -> Group:
         table = Table(box=None, padding=(0, 1))
         for heading in ("trial", "progress", "evaluation", self.metric, "settings"):
             table.add_column(heading, style="dim" if heading == "settings" else "")
-        by_label = {entry.label: entry for entry in entries}
-        for label, part in progress.items():
-            entry = by_label[label]
+        for label, part in list(progress.items())[:ROWS]:
+            entry = ledger.entry(label)
             score = f"{entry.score:.4f}" if entry.score is not None else "-"
             bar = ProgressBar(total=1.0, completed=part, width=20)
             table.add_row(label, bar, str(entry.evaluation), score, settings_text(entry.settings))
-        baseline = next((e.score for e in entries if e.label == BASELINE and e.score is not None), None)
-        line = f"{len(progress)} running, {self._summary(entries, progress)}; teacher {self.teacher_score:.4f}"
+        baseline = ledger.baseline_score
+        line = f"{len(progress)} running, {self._summary(ledger, progress)}; teacher {self.teacher_score:.4f}"
         if baseline is not None:
             line += f", undistilled {baseline:.4f}"
         return Group(table, Text(line))
-
-
-def best_score(entries: list[Entry]) -> float | None:
-    """The best score of a completed trial, the baseline not counted."""
-    scores = [
-        e.score for e in entries if e.state is TrialState.COMPLETE and e.label != BASELINE and e.score is not None
-    ]
-    return max(scores, default=None)
 
 
 def settings_text(settings: dict[str, object]) -> str:

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-import torch
 from rich.console import Console
+from rich.markup import escape
 
+from raykd import storage
 from raykd.beside import Beside
 from raykd.errors import UserError, together
 from raykd.models.student import parse_student
 from raykd.prepare import prepare, training_of
 from raykd.search.choose import choose
+from raykd.search.hardware import Asked, check_shares, fit_here, fit_there
 from raykd.search.preflight import suitable
 from raykd.search.proposals import SAMPLERS
+from raykd.search.room import Room, claim, new_room, newest, room
 from raykd.search.space import Space
-from raykd.search.space_keep import keep, kept
 from raykd.search.spec import SPEC, SweepSpec
 from raykd.search.sweep import SweepResult, run_sweep
 from raykd.tasks.source import Source
-from raykd.train.config import Training
 from raykd.workspace import Workspace, here
 
 
@@ -40,158 +42,134 @@ def tune(
     epochs: float | None = None,
     seed: int = 1,
     time_budget: float | None = None,
+    address: str | None = None,
+    wait_for_nodes: float = 0.0,
     concurrency: int | None = None,
     workers_per_trial: int = 1,
     gpus_per_worker: float | None = None,
     tracking_uri: str | None = None,
+    study_uri: str | None = None,
     name: str | None = None,
     resume: bool = False,
+    continue_: bool = False,
     max_length: int | None = None,
     beside: Beside = Beside(),  # noqa: B008 (frozen)
     console: Console | None = None,
 ) -> SweepResult:
     """Search for the best student of `task`. Every None is chosen for the data and the hardware, and printed.
 
-    time_budget: seconds. beside: texts beside the task's rows. resume: go on with the sweep `name` (or the newest of
-    this task, and of `method` where it is given) as it was started; everything else that is given is then left aside.
-    Raises UserError with every problem found.
+    time_budget: seconds. address: of a running Ray cluster, "auto" or HOST:PORT; None: this machine. study_uri: a
+    database for the Optuna study (or RAYKD_STUDY_URI). beside: texts beside the task's rows. resume: go on with the
+    sweep `name` (or the newest of this task, and of `method` where it is given) as it was started; everything else that
+    is given, but for the hardware, is then left aside. continue_: start the sweep `name`, or go on with it if it was
+    started before: what a job that may be repeated uses. Raises UserError with every problem found.
     """
     console = console or Console()
-    workspace = here()
-    if resume:
-        return _resume(task, method, name, workspace, console, time_budget)
+    asked = Asked(address, concurrency, workers_per_trial, gpus_per_worker, wait_for_nodes)
+    first: list[Callable[[], Any]] = [here, asked.check, lambda: _check_again(resume, continue_, name)]
+    workspace = together(first)[0]
+    if resume or (continue_ and name is not None and room(workspace, name).started):
+        found = newest(workspace, task, method) if name is None else room(workspace, name)
+        return _resume(found, workspace, asked, console, time_budget)
     sample = source.data == "sample"
     stem = f"{task}-{method or space or ('sample' if sample else 'kd')}"
     pinned = {} if epochs is None else {"epochs": epochs}
+    study_uri = study_uri or os.environ.get("RAYKD_STUDY_URI") or None
+    tracking_uri = tracking_uri or workspace.tracking_uri
     checks: list[Callable[[], Any]] = [
         lambda: choose(space, method, sample=sample, pinned=pinned),
         lambda: training_of({"seed": seed, "max_length": max_length or (64 if sample else None), **pinned}),
         lambda: student and parse_student(student),
-        lambda: _hardware(concurrency, workers_per_trial, gpus_per_worker),
-        lambda: _new_folder(workspace, name, stem),
+        lambda: None if address else fit_here(asked),
+        lambda: new_room(workspace, name, stem),
         lambda: _check_numbers(trials, time_budget, sampler),
+        lambda: _check_uris(tracking_uri, study_uri),
         lambda: source.load(task, seed),
     ]
-    wanted, training, _, (workers_at_once, gpus), _, _, data = together(checks)
-    _check_shares(wanted, training, workers_per_trial)
-    suits = partial(suitable, wanted)
-    ready = prepare(data, teacher, training, workspace, console.print, student, suits, beside)
-    chosen, notes = suits(ready.pair, ready.origin)
-    folder = _claimed(workspace, name, stem)
-    for note in notes:
-        console.print(f"space: {note}")
-    spec = SweepSpec(
-        name=folder.name,
-        task=ready.task,
-        source=ready.source,
-        fingerprint=ready.fingerprint,
-        train=str(ready.train),
-        dev={split: str(path) for split, path in ready.dev.items()},
-        teacher=str(ready.teacher),
-        teacher_name=ready.teacher_name,
-        teacher_score=ready.teacher_score,
-        teacher_parameters=ready.teacher_parameters,
-        student=ready.student,
-        origin=str(ready.origin),
-        student_parameters=ready.student_parameters,
-        corpus=ready.corpus and str(ready.corpus),
-        space=chosen.name,
-        method=method,
-        pinned=pinned,
-        sampler=sampler,
-        trials=trials,
-        training=training,
-        concurrency=workers_at_once,
-        workers=workers_per_trial,
-        gpus_per_worker=gpus,
-        seed=seed,
-        tracking_uri=tracking_uri or workspace.tracking_uri,
-    )
-    keep(chosen, folder)
-    spec.save(folder)
-    _announce(spec, chosen, console)
-    return run_sweep(spec, chosen, folder, workspace.artifacts, console, time_budget=time_budget)
+    wanted, training, _, fit, _, _, _, data = together(checks)
+    check_shares(wanted, training, workers_per_trial)
+    with ExitStack() as stack:
+        if address:  # joined before anything takes long: it may be the wrong one, or too small
+            from raykd.search import cluster, ray_tune
+
+            stack.enter_context(cluster.session(address, ray_tune.worker_environment(1)))
+            fit = fit_there(asked, console.print)
+        suits = partial(suitable, wanted)
+        say = partial(console.print, markup=False)  # names may hold brackets
+        ready = prepare(data, teacher, training, workspace, say, student, suits, beside)
+        chosen, notes = suits(ready.pair, ready.origin)
+        found = claim(workspace, name, stem, again=continue_)
+        for note in notes:
+            say(f"space: {note}")
+        publish = partial(workspace.publish, copy=address is not None)
+        spec = SweepSpec(
+            name=found.folder.name,
+            task=ready.task,
+            source=ready.source,
+            fingerprint=ready.fingerprint,
+            train=publish(ready.train),
+            dev={split: publish(path) for split, path in ready.dev.items()},
+            teacher=publish(ready.teacher),
+            teacher_name=ready.teacher_name,
+            teacher_score=ready.teacher_score,
+            teacher_parameters=ready.teacher_parameters,
+            student=ready.student,
+            origin=publish(ready.origin),
+            student_parameters=ready.student_parameters,
+            corpus=ready.corpus and publish(ready.corpus),
+            space=chosen.name,
+            method=method,
+            pinned=pinned,
+            sampler=sampler,
+            trials=trials,
+            training=training,
+            concurrency=fit[0],
+            workers=workers_per_trial,
+            gpus_per_worker=fit[1],
+            seed=seed,
+            tracking_uri=tracking_uri,
+            study_uri=study_uri,
+        )
+        found.write(spec, chosen)
+        _announce(spec, chosen, console)
+        return _run(spec, chosen, found, workspace, asked, console, time_budget)
 
 
-def _resume(
-    task: str,
-    method: str | None,
-    name: str | None,
+def _resume(found: Room, workspace: Workspace, asked: Asked, console: Console, budget: float | None) -> SweepResult:
+    """Go on with the sweep in `found` as it was started, on the hardware asked for now."""
+    spec, space = found.read()
+    if asked.concurrency is not None:
+        spec = spec.model_copy(update={"concurrency": asked.concurrency})
+    _announce(spec, space, console, again=True)
+    return _run(spec, space, found, workspace, asked, console, budget)
+
+
+def _run(
+    spec: SweepSpec,
+    space: Space,
+    found: Room,
     workspace: Workspace,
+    asked: Asked,
     console: Console,
     time_budget: float | None,
 ) -> SweepResult:
-    if name is None:
-        found = sorted(workspace.sweeps.glob(f"*/{SPEC}"), key=lambda file: file.stat().st_mtime)
-        specs = {file.parent: SweepSpec.read(file.parent) for file in found}
-        of_task = [at for at, spec in specs.items() if spec.task.name == task and method in (None, spec.method)]
-        if not of_task:
-            what = f"task '{task}'" + (f" by method '{method}'" if method else "")
-            raise UserError(f"nothing to resume: no sweep of {what} in {workspace.sweeps}")
-        folder = of_task[-1]
-    else:
-        folder = workspace.sweep(name)
-    spec = SweepSpec.read(folder)
-    space = kept(folder)
-    _announce(spec, space, console, again=True)
-    return run_sweep(spec, space, folder, workspace.artifacts, console, time_budget=time_budget)
+    """The sweep on this machine or on the cluster, once it is known that every node can take part."""
+    from raykd.search import cluster, ray_tune
 
-
-def _new_folder(workspace: Workspace, name: str | None, stem: str) -> Path:
-    """The sweep's folder: the name asked for, or the first free ``<task>-<method>-<n>``."""
-    if name is None:
-        stem = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in Path(stem).stem)
-        return next(f for n in range(1, 10**6) if not (f := workspace.sweep(f"{stem}-{n}")).exists())
-    folder = workspace.sweep(name)
-    if (folder / SPEC).exists():
-        raise UserError(f"sweep '{name}' exists already in {folder}: go on with it by --resume, or take another --name")
-    return folder
-
-
-def _claimed(workspace: Workspace, name: str | None, stem: str) -> Path:
-    """The sweep's folder, made: another process that prepared meanwhile takes another name, or is refused."""
-    while True:
-        folder = _new_folder(workspace, name, stem)
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            if name is None:
-                continue
-            if any(folder.iterdir()):
-                raise UserError(f"sweep '{name}' was started meanwhile in {folder}; take another --name") from None
-        return folder
-
-
-def _hardware(concurrency: int | None, workers: int, gpus_per_worker: float | None) -> tuple[int, float]:
-    """Trials at once and GPUs a worker: one worker a core, or one a GPU where there are any."""
-    cores, accelerators = os.cpu_count() or 1, torch.cuda.device_count()
-    gpus = float(gpus_per_worker if gpus_per_worker is not None else min(1, accelerators))
-    problems = []
-    if workers < 1 or workers > cores:
-        problems.append(f"workers-per-trial {workers}: this machine has {cores} cores, so 1 to {cores}")
-    if gpus < 0 or gpus * workers > accelerators:
-        problems.append(f"gpus-per-worker {gpus:g} x {workers} workers: this machine has {accelerators} GPUs")
-    if concurrency is not None and concurrency < 1:
-        problems.append(f"concurrency {concurrency}: at least 1")
-    if problems:
-        raise UserError(*problems)
-    fit = int(accelerators / (gpus * workers)) if gpus else cores // workers
-    return min(concurrency or fit, fit), gpus
-
-
-def _check_shares(space: Space, training: Training, workers: int) -> None:
-    """Workers take equal shares of a batch, so every batch size must divide among them."""
-    sizes = next((d.candidates() for d in space.dimensions if d.name == "batch_size"), (training.batch_size,))
-    uneven = [size for size in sizes if size % workers]
-    if uneven:
-        raise UserError(f"batch_size {', '.join(map(str, uneven))}: does not divide among {workers} workers")
+    spec = spec.reached(workspace.reach)
+    with cluster.session(asked.address, ray_tune.worker_environment(spec.threads)):
+        if asked.address is not None:
+            reads = [spec.train, *spec.dev.values(), spec.teacher, spec.origin, *([spec.corpus] if spec.corpus else [])]
+            paths = [place for place in reads if not storage.is_url(place)]
+            cluster.check_nodes(console.print, token=None if found.remote else found.folder / SPEC, paths=paths)
+        return run_sweep(spec, space, found, console, time_budget=time_budget)
 
 
 def _check_numbers(trials: int, time_budget: float | None, sampler: str) -> None:
     problems = []
     if trials < 1:
         problems.append(f"trials {trials}: at least 1")
-    if time_budget is not None and time_budget <= 0:
+    if time_budget is not None and not time_budget > 0:  # nor NaN
         problems.append(f"time-budget {time_budget:g}: more than 0 seconds")
     if sampler not in SAMPLERS:
         problems.append(f"unknown sampler '{sampler}' (allowed: {', '.join(SAMPLERS)})")
@@ -199,20 +177,49 @@ def _check_numbers(trials: int, time_budget: float | None, sampler: str) -> None
         raise UserError(*problems)
 
 
+def _check_again(resume: bool, continue_: bool, name: str | None) -> None:
+    if resume and continue_:
+        raise UserError("resume and continue: one of them; --continue also starts a sweep that is not there yet")
+    if continue_ and name is None:
+        raise UserError("continue: say which sweep by --name, since it may have to be started first")
+
+
+def _check_uris(tracking: str, study: str | None) -> None:
+    """They are kept in the sweep's file and printed, so they must not hold passwords."""
+    problems = []
+    if _password(tracking):
+        problems.append("tracking-uri holds a password: put it into MLFLOW_TRACKING_USERNAME and _PASSWORD instead")
+    if study is not None and _password(study):
+        problems.append("study-uri holds a password: put it into PGPASSWORD or a password file (PGPASSFILE) instead")
+    if study is not None and "://" not in study:
+        problems.append(f"study-uri '{study}': a database address such as postgresql+psycopg://user@host/database")
+    if problems:
+        raise UserError(*problems)
+
+
+def _password(uri: str) -> bool:
+    try:
+        return urlsplit(uri).password is not None
+    except ValueError:
+        return False
+
+
 def _announce(spec: SweepSpec, space: Space, console: Console, *, again: bool = False) -> None:
     """Say what will be done, defaults included, before it is done."""
     size = space.size()
     points = "no end of points" if size is None else f"{size:,} points"
-    console.print(f"sweep: {'resuming ' if again else ''}[bold]{spec.name}[/], {spec.trials} trials and the baseline")
-    console.print(f"space: {space.name} ({points}); {space.about}; sampler {spec.sampler}, seed {spec.seed}")
-    console.print(
+    name = escape(spec.name)
+    console.print(f"sweep: {'resuming ' if again else ''}[bold]{name}[/], {spec.trials} trials and the baseline")
+    say = partial(console.print, markup=False)
+    say(f"space: {space.name} ({points}); {space.about}; sampler {spec.sampler}, seed {spec.seed}")
+    say(
         f"student: {spec.student}, {spec.student_parameters / 1e6:.1f} M parameters; "
         f"teacher: {spec.teacher_name}, {spec.teacher_parameters / 1e6:.1f} M"
     )
     per_trial = f"{spec.workers} worker(s) a trial" + (
         f", {spec.gpus_per_worker:g} GPU each" if spec.gpus_per_worker else ""
     )
-    console.print(
+    say(
         f"running {spec.concurrency} trials at once, {per_trial}; a trial may be stopped from evaluation {spec.grace} "
         f"of {spec.training.evaluations}, the better 1 in {spec.reduction} goes on; MLflow: {spec.tracking_uri}"
     )

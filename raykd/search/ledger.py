@@ -1,33 +1,38 @@
-"""The book of a sweep: which trials there are, what they reported, how they ended. Knows Optuna, not Ray.
+"""The book of a sweep: which trials there are, what they reported, how they ended. Knows neither Ray nor MLflow.
 
-The Optuna study on disk is the only truth. A driver that dies loses nothing but its process: opening the ledger again
-finds the trials that were under way, hands those out first, and goes on proposing from what the study knows. The
-undistilled baseline lives in a study of its own beside the sweep's, since it shares none of its parameters.
+It lives in memory and writes every change to the journal before anyone hears of it. A driver that dies loses nothing
+but its process: opening the ledger again reads the journal, hands out first the trials that were under way, and goes on
+proposing from what it holds. Every operation costs the same however many trials there were before.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+import bisect
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import optuna
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from raykd.search.baseline import baseline_settings
-from raykd.search.proposals import enqueue, propose, reopen
+from raykd.search.halving import Halving
+from raykd.search.journal import Journal, Place
+from raykd.search.proposals import Proposer, point_of
 from raykd.search.space import Space
 from raykd.search.spec import SweepSpec
-from raykd.train.config import Training, TrialSpec
+from raykd.train.config import TrialSpec
 
 BASELINE = "baseline"
+# TPE learns from as many trials: the best half and the newest half. More would make each proposal dearer than the
+# last and change little: what it asks is where the best lie.
+HISTORY = 400
 
-optuna.logging.set_verbosity(optuna.logging.WARNING)  # it announces every study and every trial
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the book. score is the last reported value, evaluation its number, state Optuna's."""
+    """One line of the book. score is the last reported value, evaluation its number; again counts by reason how often
+    the trial had to be started again."""
 
     label: str
     state: TrialState
@@ -35,115 +40,190 @@ class Entry:
     evaluation: int
     settings: dict[str, Any]
     error: str | None = None
+    again: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One evaluation of a trial, and where in the journal all of it stands."""
+
+    progress: float
+    score: float
+    place: Place
 
 
 class Ledger:
-    """Opens (or creates) the studies of the sweep in `folder`."""
+    """Reads (or starts) the book of `spec`. trials: the folder or URL that holds a folder for each trial."""
 
-    def __init__(self, folder: Path, spec: SweepSpec, space: Space) -> None:
-        self.folder, self.spec, self.space = folder, spec, space
-        self._storage = optuna.storages.RDBStorage(f"sqlite:///{folder / 'study.db'}")
-        pruner = optuna.pruners.SuccessiveHalvingPruner(
-            min_resource=spec.grace, reduction_factor=spec.reduction, min_early_stopping_rate=0
-        )
-        self.study = self._open(spec.name, pruner)
-        self._baseline = self._open(f"{spec.name}/{BASELINE}", optuna.pruners.NopPruner())
+    def __init__(self, journal: Journal, spec: SweepSpec, space: Space, trials: str) -> None:
+        self.journal, self.spec, self.space, self.trials = journal, spec, space, trials
         self.exhausted = False  # whether everything there is to start has been started
-        self._running: dict[str, Trial] = {}
-        self._waiting = [
-            reopen(study, frozen.number)
-            for study in (self._baseline, self.study)
-            for frozen in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        ]
-
-    def _open(self, name: str, pruner: optuna.pruners.BasePruner) -> optuna.Study:
-        return optuna.create_study(
-            study_name=name, storage=self._storage, pruner=pruner, direction="maximize", load_if_exists=True
-        )
+        self._entries: dict[str, Entry] = {}
+        self._marks: dict[str, dict[int, Mark]] = {}
+        self._halving = Halving(spec.grace, spec.reduction)
+        self._proposer = Proposer(space, sampler=spec.sampler, seed=spec.seed)
+        self._learnt: dict[str, FrozenTrial] = {}  # by label: finished trials, as TPE sees them
+        self._ranking: list[tuple[float, str]] = []  # completed trials, the best first
+        self.tally: Counter[TrialState] = Counter()
+        self._running: dict[str, None] = {}  # started and not ended, waiting ones included
+        self._number = 0  # of the next new trial: one whose start is damaged in the journal keeps its label
+        for place, event in journal.read():
+            if event["event"] == "report" and self._counts(event["trial"], event["report"]):
+                self._verdict(event["trial"], event["report"])  # as it was then, whatever is missing from the journal
+            self._apply(event, place)
+        self._waiting = list(self._running)
 
     def next(self) -> TrialSpec | None:
         """The next trial to run: one that was under way, the baseline, or a new proposal; None when there is none."""
         if self._waiting:
-            trial = self._waiting.pop(0)
-        elif not self._baseline.get_trials(deepcopy=False):
-            empty = Space("baseline", "", "", ())
-            trial = enqueue(self._baseline, empty, {}, {"settings": baseline_settings(self.space)})
-        else:
-            full = len(self.study.get_trials(deepcopy=False)) >= self.spec.trials
-            point = None if full else propose(self.study, self.space, sampler=self.spec.sampler, seed=self.spec.seed)
-            if point is None:
-                self.exhausted = True
-                return None
-            trial = enqueue(self.study, self.space, point, {"settings": point})
-        label = self._label(trial)
-        self._running[label] = trial
-        return self.spec_of(label, trial.user_attrs["settings"])
+            return self.spec_of(self._waiting.pop(0))
+        if BASELINE not in self._entries:
+            return self._start(BASELINE, baseline_settings(self.space))
+        enough = len(self._entries) - 1 >= self.spec.trials
+        point = None if enough else self._proposer.propose(self._history())
+        if point is None:
+            self.exhausted = True
+            return None
+        return self._start(f"t{self._number:04d}", point)
 
-    def _label(self, trial: Trial) -> str:
-        return BASELINE if trial.study is self._baseline else f"t{trial.number:04d}"
+    def _start(self, label: str, settings: dict[str, Any]) -> TrialSpec:
+        self._write({"event": "start", "trial": label, "settings": settings})
+        return self.spec_of(label)
 
-    def spec_of(self, label: str, settings: dict[str, Any]) -> TrialSpec:
-        """The whole specification of a trial called `label` with these settings."""
-        training = {key: value for key, value in settings.items() if key in Training.model_fields}
-        parameters = {k: v for k, v in settings.items() if k not in training and k != "method"}
-        return TrialSpec(
-            label=label,
-            folder=str(self.folder / "trials" / label),
-            task=self.spec.task,
-            train=self.spec.train,
-            dev=self.spec.dev,
-            teacher=self.spec.teacher,
-            student=self.spec.student,
-            origin=self.spec.origin,
-            corpus=self.spec.corpus,
-            method=settings["method"],
-            parameters=parameters,
-            training=self.spec.training.model_copy(update=training),
-            workers=self.spec.workers,
-            gpus_per_worker=self.spec.gpus_per_worker,
-            threads=self.spec.threads,
-        )
+    def spec_of(self, label: str) -> TrialSpec:
+        """The whole specification of trial `label`."""
+        entry = self._entries[label]
+        return self.spec.trial(label, entry.settings, self.trials, halved=entry.again.get("memory", 0))
 
-    def report(self, label: str, evaluation: int, score: float, *, may_stop: bool) -> bool:
-        """Write down one evaluation; True if the trial is to stop here. The same report twice counts once.
+    def report(self, label: str, report: dict[str, Any]) -> bool:
+        """Write down one evaluation (a Report as a dict); True if the trial is to stop here.
 
-        may_stop: whether this is a rung at all: not in a stage whose metric means nothing, and not at the end, where
-        there is nothing left to save.
+        The same report twice counts once. No rung is a stage whose metric means nothing, nor the end of the run, where
+        there is nothing left to save. The baseline is never stopped.
         """
-        trial = self._running.get(label)
-        if trial is None:  # already stopped or ended: a late report changes nothing
+        entry = self._entries[label]
+        if entry.state is not TrialState.RUNNING:  # already stopped or ended: a late report changes nothing
             return True
-        known = trial.study._storage.get_trial(trial._trial_id).intermediate_values
-        if evaluation not in known:
-            trial.report(score, evaluation)
-        if may_stop and trial.should_prune():
-            self.end(label, TrialState.PRUNED)
-            return True
-        return False
+        if not self._counts(label, report):
+            return False
+        stop = self._verdict(label, report)
+        self._write({"event": "report", "trial": label, "report": report, "stop": stop})
+        return stop
+
+    def _counts(self, label: str, report: Mapping[str, Any]) -> bool:
+        """Whether this is the first report of an evaluation, of a trial that runs."""
+        return label in self._running and report["evaluation"] not in self._marks[label]
+
+    def _verdict(self, label: str, report: Mapping[str, Any]) -> bool:
+        """Whether the trial is to stop; asked once for each report that counts."""
+        rung = label != BASELINE and report["scored"] and report["progress"] < 1.0
+        return rung and self._halving.stops(label, report["evaluation"], report["score"])
 
     def end(self, label: str, state: TrialState, *, error: str | None = None) -> None:
-        """Tell Optuna how a trial ended, once; its value is the last reported one (none where it failed)."""
-        trial = self._running.pop(label, None)
-        if trial is None:
+        """Write down how a trial ended, once."""
+        if self._entries[label].state is TrialState.RUNNING:
+            self._write({"event": "end", "trial": label, "state": state.name, "error": error})
+
+    def again(self, label: str, why: str) -> None:
+        """Trial `label` lost its worker because of `why` and waits for another; its checkpoint is where it goes on."""
+        if self._entries[label].state is TrialState.RUNNING and label not in self._waiting:
+            self._write({"event": "again", "trial": label, "why": why})
+            self._waiting.append(label)
+
+    def _write(self, event: dict[str, Any]) -> None:
+        self._apply(event, self.journal.append(event))
+
+    def _apply(self, event: dict[str, Any], place: Place) -> None:
+        """What an event changes, be it new or read again. An event that came twice changes nothing more."""
+        label = event["trial"]
+        if label != BASELINE:
+            self._number = max(self._number, int(label[1:]) + 1)
+        entry = self._entries.get(label)
+        if entry is None:
+            if event["event"] == "start":
+                self._entries[label] = Entry(label, TrialState.RUNNING, None, 0, event["settings"])
+                self._marks[label] = {}
+                self._running[label] = None
+                self.tally[TrialState.RUNNING] += 1
+                if label != BASELINE:
+                    self._proposer.started(event["settings"])
+        elif entry.state is not TrialState.RUNNING:
             return
-        if error is not None:
-            trial.set_user_attr("error", error)
-        values = trial.study._storage.get_trial(trial._trial_id).intermediate_values
-        value = values[max(values)] if values and state is TrialState.COMPLETE else None
-        trial.study.tell(trial, value, state=state)
+        elif event["event"] == "again":
+            self._entries[label] = replace(entry, again=Counter(entry.again) + Counter([event["why"]]))
+        elif event["event"] == "end":
+            self._ended(replace(entry, state=TrialState[event["state"]], error=event["error"]))
+        elif event["event"] == "report" and self._counts(label, event["report"]):
+            report = event["report"]
+            number, score, progress = report["evaluation"], report["score"], report["progress"]
+            self._marks[label][number] = Mark(progress, score, place)
+            latest = replace(entry, score=score, evaluation=number) if number > entry.evaluation else entry
+            self._entries[label] = latest
+            if event["stop"]:
+                self._ended(replace(latest, state=TrialState.PRUNED))
+
+    def _ended(self, entry: Entry) -> None:
+        self._entries[entry.label] = entry
+        del self._running[entry.label]
+        self.tally[TrialState.RUNNING] -= 1
+        self.tally[entry.state] += 1
+        if entry.label == BASELINE or entry.state is TrialState.FAIL:
+            return
+        self._learnt[entry.label] = self.frozen(entry.label)
+        if entry.state is TrialState.COMPLETE and entry.score is not None:
+            bisect.insort(self._ranking, (-entry.score, entry.label))
+
+    def _history(self) -> list[FrozenTrial]:
+        """What TPE learns from: scored, stopped (with their curves) and running trials."""
+        labels = list(self._learnt)
+        if len(labels) > HISTORY:
+            best = {label for _, label in self._ranking[: HISTORY // 2]}
+            newest = [label for label in reversed(labels) if label not in best][: HISTORY // 2]
+            labels = sorted(best | set(newest))
+        running = [self.frozen(label) for label in self.running if label != BASELINE]
+        return [self._learnt[label] for label in labels] + running
+
+    def frozen(self, label: str) -> FrozenTrial:
+        """Trial `label` as Optuna writes it. A failed one has no value, however good it looked before."""
+        entry, marks = self._entries[label], dict(self._marks[label])  # a mirror's thread asks while the driver writes
+        params, distributions = ({}, {}) if label == BASELINE else point_of(self.space, entry.settings)
+        complete = entry.state is TrialState.COMPLETE
+        attributes = {"label": label, "settings": entry.settings, "error": entry.error, "again": dict(entry.again)}
+        return create_trial(
+            state=entry.state,
+            value=entry.score if complete or (entry.state is TrialState.PRUNED and marks) else None,
+            params=params,
+            distributions=distributions,
+            user_attrs={key: value for key, value in attributes.items() if value},
+            intermediate_values={number: mark.score for number, mark in marks.items()},
+        )
+
+    @property
+    def running(self) -> list[str]:
+        """Trials that have started and not ended, waiting ones included."""
+        return list(self._running)
+
+    def entry(self, label: str) -> Entry:
+        """Trial `label`."""
+        return self._entries[label]
 
     def entries(self) -> list[Entry]:
-        """Every trial of the sweep, the baseline first."""
-        lines = [self._entry(BASELINE, t) for t in self._baseline.get_trials(deepcopy=False)]
-        return lines + [self._entry(f"t{t.number:04d}", t) for t in self.study.get_trials(deepcopy=False)]
+        """Every trial of the sweep, in the order of their start; the baseline is the first."""
+        return list(self._entries.values())
 
-    def close(self) -> None:
-        """Let go of the database."""
-        self._storage.engine.dispose()
+    def best(self) -> Entry | None:
+        """The completed trial with the best score, the baseline not counted; the earliest of equals."""
+        return self._entries[self._ranking[0][1]] if self._ranking else None
 
-    @staticmethod
-    def _entry(label: str, frozen: FrozenTrial) -> Entry:
-        last = max(frozen.intermediate_values, default=0)
-        score = frozen.intermediate_values.get(last)
-        attributes = frozen.user_attrs
-        return Entry(label, frozen.state, score, last, attributes.get("settings", {}), attributes.get("error"))
+    @property
+    def baseline_score(self) -> float | None:
+        """The latest score of the undistilled student."""
+        return self._entries[BASELINE].score if BASELINE in self._entries else None
+
+    def marks(self, label: str) -> dict[int, Mark]:
+        """The evaluations of trial `label` by number."""
+        return self._marks[label]
+
+    def reports(self, label: str) -> list[dict[str, Any]]:
+        """The whole reports of trial `label` in order, read from the journal."""
+        return [self.journal.at(mark.place)["report"] for _, mark in sorted(dict(self._marks[label]).items())]

@@ -1,7 +1,7 @@
-"""The next point to try, as a pure function of what the Optuna study holds: a crashed sweep resumes as if it had not.
+"""The next point to try, as a pure function of what the sweep holds: a crashed sweep resumes as if it had not.
 
-Nothing is kept between two proposals, and proposing writes nothing to the study. TPE with the constant liar writes
-its draw to the trial in storage, so it draws in a throw-away copy of the study in memory.
+A proposal is drawn in a throw-away Optuna study, seeded by (seed, number of trials before it), so nothing that Optuna
+keeps between two draws has a say, and proposing changes nothing.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
-from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState
 
 from raykd.errors import UserError, unknown
 from raykd.search.space_types import Space
@@ -35,97 +34,85 @@ REDRAWS = 20
 Point = dict[str, Any]
 
 
-def propose(study: optuna.Study, space: Space, *, sampler: str, seed: int) -> Point | None:
-    """A point that no trial of `study` has had, whatever became of it; None when there is none left.
+class Proposer:
+    """Proposes points of `space` that no trial has had, whatever became of it. What it remembers of the trials before
+    is told to it by `started`, so a proposal costs the same however many there were.
 
-    Start points come first. The draw is seeded by (seed, number of trials). Raises UserError for an unknown sampler,
-    and for "grid" in a space without end.
+    Raises UserError for an unknown sampler, and for "grid" in a space without end.
     """
-    if sampler not in SAMPLERS:
-        raise UserError(unknown("sampler", sampler, SAMPLERS))
-    trials = study.get_trials(deepcopy=False)
-    seen = {_key(trial.params) for trial in trials}
-    mixed = f"{seed}/{len(trials)}"
-    if sampler == "grid":
-        # Shuffled: ASHA compares a trial with those before it, so in ascending order of quality it stops none.
-        points = list(space.grid())
-        random.Random(seed).shuffle(points)
-    for start in _untried(space, trials):
-        point = _draw(study.directions, trials, space, "tpe" if sampler == "tpe" else "random", mixed, start, seen)
-        if point is not None:
-            return point
-    if sampler == "grid":
-        return next((point for point in points if _key(space.searched(point)) not in seen), None)
-    return _draw(study.directions, trials, space, sampler, mixed, {}, seen)
+
+    def __init__(self, space: Space, *, sampler: str, seed: int) -> None:
+        if sampler not in SAMPLERS:
+            raise UserError(unknown("sampler", sampler, SAMPLERS))
+        self.space, self.sampler, self.seed = space, sampler, seed
+        self._count = 0
+        self._seen: set[frozenset[tuple[str, Any]]] = set()
+        self._starts = list(space.start)
+        self._grid: list[Point] = []  # the next one last
+        if sampler == "grid":
+            # Shuffled: ASHA compares a trial with those before it, so in ascending order of quality it stops none.
+            self._grid = list(space.grid())
+            random.Random(seed).shuffle(self._grid)
+            self._grid.reverse()
+
+    def started(self, point: Mapping[str, Any]) -> None:
+        """A trial was started with `point`. One trial stands for one start point at most."""
+        self._count += 1
+        searched = self.space.searched(point)
+        self._seen.add(_key(searched))
+        stands = next((start for start in self._starts if start.items() <= searched.items()), None)
+        if stands is not None:
+            self._starts.remove(stands)
+
+    def propose(self, learnt: Sequence[FrozenTrial]) -> Point | None:
+        """The next point, start points first; None when there is none left. learnt: what TPE may learn from."""
+        mixed = f"{self.seed}/{self._count}"
+        sampler = "tpe" if self.sampler == "tpe" else "random"
+        for start in self._starts:
+            point = self._draw(learnt, sampler, mixed, start)
+            if point is not None:
+                return point
+        if self.sampler == "grid":
+            while self._grid and not self._new(self._grid[-1]):
+                self._grid.pop()
+            return self._grid[-1] if self._grid else None
+        return self._draw(learnt, sampler, mixed, {})
+
+    def _new(self, point: Point) -> bool:
+        return _key(self.space.searched(point)) not in self._seen
+
+    def _draw(self, learnt: Sequence[FrozenTrial], sampler: str, seed: str, given: Mapping[str, Any]) -> Point | None:
+        """A new point with the values of `given`: from the sampler, else evenly among all that are left."""
+        chance = random.Random(seed)
+        uniform = RandomSampler(seed=chance.getrandbits(32))
+        samplers = (_tpe(chance.getrandbits(32)), uniform) if sampler == "tpe" else (uniform,)
+        for one in samplers:
+            scratch = _study(() if one is uniform else learnt, one)
+            for _ in range(REDRAWS):
+                trial = scratch.ask()
+                point = self.space.walk(_picker(trial, given))
+                if self._new(point):
+                    return point
+                scratch.tell(trial, state=TrialState.FAIL)
+        if self.space.size() is None:
+            return None
+        left = [point for point in self.space.grid() if given.items() <= point.items() and self._new(point)]
+        return chance.choice(left) if left else None
 
 
-def enqueue(study: optuna.Study, space: Space, point: Mapping[str, Any], attributes: Mapping[str, Any]) -> optuna.Trial:
-    """A new RUNNING trial of `study` with this point and these user attributes (JSON values).
-
-    One write to the storage: whenever the driver dies, a trial is there with all its parameters or not at all.
-    """
+def point_of(space: Space, point: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
+    """What Optuna knows of `point`: values and distributions of the searched dimensions that are there."""
     distributions: dict[str, BaseDistribution] = {}
 
     def note(name: str, distribution: BaseDistribution) -> Any:
         distributions[name] = distribution
         return point[name]
 
-    params = space.searched(space.walk(note))
-    running = TrialState.RUNNING
-    study.add_trial(
-        create_trial(state=running, params=params, distributions=distributions, user_attrs=dict(attributes))
-    )
-    added = [t.number for t in study.get_trials(deepcopy=False, states=(running,)) if t.params == params]
-    return reopen(study, added[-1])
-
-
-def reopen(study: optuna.Study, number: int) -> optuna.Trial:
-    """The handle of a trial that is already in the study, to go on reporting to it after a restart."""
-    frozen = study.get_trials(deepcopy=False)[number]
-    return optuna.Trial(study, frozen._trial_id)  # Optuna has no public way back from a number to a live trial.
+    return space.searched(space.walk(note)), distributions
 
 
 def _key(params: Mapping[str, Any]) -> frozenset[tuple[str, Any]]:
     return frozenset(params.items())
-
-
-def _untried(space: Space, trials: Sequence[FrozenTrial]) -> Iterator[Mapping[str, Any]]:
-    """Start points for which no trial stands; one trial stands for one start point at most."""
-    free = [trial.params for trial in trials]
-    for start in space.start:
-        stands = next((params for params in free if start.items() <= params.items()), None)
-        if stands is None:
-            yield start
-        else:
-            free.remove(stands)
-
-
-def _draw(
-    directions: list[StudyDirection],
-    trials: Sequence[FrozenTrial],
-    space: Space,
-    sampler: str,
-    seed: str,
-    given: Mapping[str, Any],
-    seen: set[frozenset[tuple[str, Any]]],
-) -> Point | None:
-    """A new point with the values of `given`: from the sampler, else evenly among all that are left."""
-    chance = random.Random(seed)
-    uniform = RandomSampler(seed=chance.getrandbits(32))
-    samplers = (_tpe(chance.getrandbits(32)), uniform) if sampler == "tpe" else (uniform,)
-    for one in samplers:
-        scratch = _copy(directions, () if one is uniform else trials, one)
-        for _ in range(REDRAWS):
-            trial = scratch.ask()
-            point = space.walk(_picker(trial, given))
-            if _key(space.searched(point)) not in seen:
-                return point
-            scratch.tell(trial, state=TrialState.FAIL)
-    if space.size() is None:
-        return None
-    fits = (point for point in space.grid() if given.items() <= point.items())
-    left = [point for point in fits if _key(space.searched(point)) not in seen]
-    return chance.choice(left) if left else None
 
 
 def _tpe(seed: int) -> TPESampler:
@@ -135,25 +122,11 @@ def _tpe(seed: int) -> TPESampler:
         return TPESampler(multivariate=True, group=True, constant_liar=True, n_startup_trials=STARTUP, seed=seed)
 
 
-def _copy(directions: list[StudyDirection], trials: Sequence[FrozenTrial], sampler: BaseSampler) -> optuna.Study:
-    """A study in memory with what TPE learns from: scored, stopped (with their curves) and running trials.
-
-    Attributes stay behind, so what an earlier sampler noted in the study has no say.
-    """
-    learnt = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
+def _study(trials: Sequence[FrozenTrial], sampler: BaseSampler) -> optuna.Study:
+    """A study in memory that holds `trials`."""
     with _quiet():
-        scratch = optuna.create_study(directions=directions, sampler=sampler)
-    for trial in trials:
-        if trial.state in learnt:
-            scratch.add_trial(
-                create_trial(
-                    state=trial.state,
-                    values=trial.values,
-                    params=trial.params,
-                    distributions=trial.distributions,
-                    intermediate_values=trial.intermediate_values,
-                )
-            )
+        scratch = optuna.create_study(direction="maximize", sampler=sampler)
+    scratch.add_trials(trials)
     return scratch
 
 

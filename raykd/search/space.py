@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.constructor import ConstructorError, SafeConstructor
+from ruamel.yaml.error import MarkedYAMLError
 
 from raykd.errors import UserError, unknown
 from raykd.search.space_check import Fields, check, misfits
@@ -15,6 +16,8 @@ from raykd.search.space_parse import parse
 from raykd.search.space_types import Dimension, Kind, Space
 
 __all__ = ["Dimension", "Fields", "Kind", "Space", "check", "load", "shipped"]
+
+MOST_ENTRIES = 10_000
 
 
 def shipped() -> dict[str, Path]:
@@ -55,11 +58,24 @@ def _find(name_or_path: str) -> Path:
 def _read(path: Path) -> Any:
     """The content of a YAML 1.2 file, in which 3e-5 is a number. Raises UserError with the line of a mistake."""
     try:
-        return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        yaml = YAML(typ="safe", pure=True)
+        yaml.Constructor = _Bounded
+        return yaml.load(path.read_text(encoding="utf-8"))
     except MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark is not None else ""
         raise UserError(f"{path.name}: {line}{error.problem or error.context}") from error
-    except (YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, or a date such as 2020-13-45
-        raise UserError(f"{path.name}: not readable as YAML: {error}") from error
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from error
+    except Exception as error:  # any: not UTF-8, a date such as 2020-13-45, KeyError of "!!bool maybe", RecursionError
+        raise UserError(f"{path.name}: not readable as YAML: {error!r}") from error
+
+
+class _Bounded(SafeConstructor):
+    """Refuses a mapping that merge keys ("<<") blow up: ten lines can ask for more entries than any memory holds."""
+
+    def flatten_mapping(self, node: Any) -> Any:
+        """Called for every mapping, before it is read."""
+        flat = super().flatten_mapping(node)
+        if len(node.value) > MOST_ENTRIES:
+            raise ConstructorError(problem=f"a mapping of {len(node.value):,} entries", problem_mark=node.start_mark)
+        return flat

@@ -22,7 +22,10 @@ def keep(space: Space, folder: Path) -> None:
 
 
 def kept(folder: Path) -> Space:
-    """The space of the sweep in `folder`; UserError if it is not there."""
+    """The space of the sweep in `folder`; UserError if it is not there, or damaged."""
     if not (folder / KEPT).is_file():
         raise UserError(f"sweep in {folder}: it holds no {KEPT}, so it cannot be resumed")
-    return _SPACE.validate_json((folder / KEPT).read_bytes())
+    try:
+        return _SPACE.validate_json((folder / KEPT).read_bytes())
+    except (OSError, ValueError) as error:  # pydantic's are ValueErrors
+        raise UserError(f"sweep in {folder}: its {KEPT} is damaged: {error}") from error

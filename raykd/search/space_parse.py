@@ -19,12 +19,17 @@ def parse(name: str, raw: Any) -> tuple[Space, list[str]]:
         return Space(name, "", "", ()), [f"must be a mapping with method and parameters, not {short(raw)}"]
     problems = [unknown("heading", str(key), HEADINGS) for key in raw if key not in HEADINGS]
     for key in ("about", "source"):
-        if not isinstance(raw.get(key, ""), str):
+        if not _is_text(raw.get(key, "")):
             problems.append(f"{key}: {short(raw[key])} is not text")
     made = _dimensions(raw, problems)
     start = _start(raw.get("start", []), made, problems)
     dimensions = tuple(dimension for dimension in made.values() if dimension is not None)
     return Space(name, str(raw.get("about", "")), str(raw.get("source", "")), dimensions, start), problems
+
+
+def _is_text(value: Any) -> bool:
+    """Also that it can be written to a file: YAML lets one write "\\ud800", half of a character."""
+    return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def _dimensions(raw: Mapping[Any, Any], problems: list[str]) -> dict[str, Dimension | None]:

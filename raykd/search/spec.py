@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, Field
 
 from raykd.errors import UserError
-from raykd.train.config import TaskSpec, Training
+from raykd.train.config import TaskSpec, Training, TrialSpec
 
 SPEC = "sweep.json"
 
@@ -23,7 +24,7 @@ class SweepSpec(BaseModel):
     task: TaskSpec
     source: str = Field(description="where the data came from, for a person")
     fingerprint: str = Field(description="hash of the data")
-    train: str
+    train: str = Field(description="this, dev, teacher, origin, corpus: folders as Workspace.publish names them")
     dev: dict[str, str]
     teacher: str = Field(description="folder of the fine-tuned teacher")
     teacher_name: str
@@ -45,6 +46,7 @@ class SweepSpec(BaseModel):
     threads: int = 1
     seed: int = 1
     tracking_uri: str
+    study_uri: str | None = Field(None, description="database of the Optuna study; None: SQLite in the sweep's folder")
     grace: int = Field(2, description="evaluations before a trial may be stopped")
     reduction: int = Field(2, description="one in this many goes on at each rung")
 
@@ -55,9 +57,42 @@ class SweepSpec(BaseModel):
         temporary.write_text(self.model_dump_json(indent=2))
         os.replace(temporary, folder / SPEC)
 
+    def reached(self, reach: Callable[[str], str]) -> SweepSpec:
+        """The same with the folders that trials read as `reach` finds them."""
+        places = {name: reach(place) for name, place in (("train", self.train), ("teacher", self.teacher))}
+        corpus = None if self.corpus is None else reach(self.corpus)
+        dev = {split: reach(place) for split, place in self.dev.items()}
+        return self.model_copy(update={**places, "origin": reach(self.origin), "corpus": corpus, "dev": dev})
+
+    def trial(self, label: str, settings: dict[str, Any], trials: str, *, halved: int = 0) -> TrialSpec:
+        """The whole specification of a trial with these settings. trials: the folder or URL that holds its folder;
+        halved: how often its micro-batch was halved because memory ran out."""
+        training = {key: value for key, value in settings.items() if key in Training.model_fields}
+        used = self.training.model_copy(update=training)
+        return TrialSpec(
+            label=label,
+            folder=f"{trials}/{label}",
+            task=self.task,
+            train=self.train,
+            dev=self.dev,
+            teacher=self.teacher,
+            student=self.student,
+            origin=self.origin,
+            corpus=self.corpus,
+            method=settings["method"],
+            parameters={key: value for key, value in settings.items() if key not in training and key != "method"},
+            training=used.model_copy(update={"accumulation": used.accumulation * 2**halved}),
+            workers=self.workers,
+            gpus_per_worker=self.gpus_per_worker,
+            threads=self.threads,
+        )
+
     @classmethod
     def read(cls, folder: Path) -> SweepSpec:
-        """The spec of the sweep in `folder`; UserError if there is none."""
+        """The spec of the sweep in `folder`; UserError if there is none, or a damaged one."""
         if not (folder / SPEC).is_file():
             raise UserError(f"no sweep in {folder}: it holds no {SPEC}")
-        return cls.model_validate_json((folder / SPEC).read_text())
+        try:
+            return cls.model_validate_json((folder / SPEC).read_bytes())
+        except (OSError, ValueError) as error:  # pydantic's are ValueErrors
+            raise UserError(f"sweep in {folder}: its {SPEC} is damaged: {error}") from error

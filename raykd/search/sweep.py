@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
-from contextlib import closing
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import filelock
 from optuna.trial import TrialState
 from rich.console import Console
 
-from raykd.errors import UserError
+from raykd import storage
 from raykd.report.curves import Curve, draw, write_table
-from raykd.search.conductor import Conductor
+from raykd.search.conductor import Conductor, Mirror
 from raykd.search.display import LiveDisplay
+from raykd.search.holder import held
+from raykd.search.journal import FOLDER, Journal
 from raykd.search.ledger import BASELINE, Entry, Ledger
+from raykd.search.room import Room
 from raykd.search.space import Space
 from raykd.search.spec import SweepSpec
-from raykd.tracking.register import register
-from raykd.tracking.tracker import Tracker
+from raykd.tracking.reconcile import Reconciler
+from raykd.tracking.study import StudyMirror, set_aside, study_uri
+from raykd.tracking.tracker import Conclusion, Tracker
+from raykd.train.trial import STUDENT
 
 CHAMPION = "champion"
+PATIENCE_S = 900.0  # at its end a sweep waits as long as this for servers that are away
+TRIALS = "trials"
 
 
 @dataclass(frozen=True)
@@ -40,68 +48,137 @@ class SweepResult:
     champion: Entry | None
     student: Path | None
     model: str | None  # MLflow URI of the champion
-    complete: bool  # False when the time budget ended it: --resume goes on
+    page: str | None  # of the runs on MLflow's server
+    complete: bool  # False when the time budget or a full disk ended it: --resume goes on
+    notes: tuple[str, ...] = ()  # what fell short, for a person
 
 
 def run_sweep(
     spec: SweepSpec,
     space: Space,
-    folder: Path,
-    artifacts: Path,
+    room: Room,
     console: Console,
     *,
     time_budget: float | None = None,
 ) -> SweepResult:
-    """Run what is left of the sweep in `folder`, keep and register its best student.
+    """Run what is left of the sweep in `room`, keep and register its best student. Ray must be there already.
 
     Raises UserError when another process holds the sweep.
     """
     from raykd.search import ray_tune
 
-    lock = filelock.FileLock(folder / "lock")
+    def say(line: str) -> None:
+        console.print(line)
+
+    display = LiveDisplay(console, metric=spec.task.primary, trials=spec.trials, teacher_score=spec.teacher_score)
+    with held(spec.name, room.folder, room.place, say), _journal(room, say) as (journal, written):
+        ledger = Ledger(journal, spec, space, storage.join(room.place, TRIALS))
+        set_aside(room.folder, say)
+        study = StudyMirror(spec, spec.study_uri or study_uri(room.folder), ledger.frozen, say)
+        tracker = Tracker(spec, ledger, room.artifacts, say)
+        mirrors: list[Mirror] = [study, tracker, written]
+        with display:
+            conductor = Conductor(ledger, mirrors, display, lambda label, student: _clean(ledger, label, student))
+            _clean_all(ledger)
+            ray_tune.run(conductor, spec, room.folder, time_budget=time_budget)
+        return _conclude(conductor, spec, room, study, tracker)
+
+
+@contextlib.contextmanager
+def _journal(room: Room, say: Callable[[str], object]) -> Iterator[tuple[Journal, Mirror]]:
+    """The sweep's journal and what keeps the object store's copy of it, if that is where the sweep lives."""
+    if not room.remote:
+        yield Journal(room.folder, say), _Nowhere()
+        return
+    copy = storage.Mirror(room.folder / FOLDER, storage.join(room.place, FOLDER))
+    _catch_up(copy)
+    journal = Journal(room.folder, say)
+    uploads = Reconciler("the object store", lambda _: copy.push(), say)
     try:
-        lock.acquire(blocking=False)
-    except filelock.Timeout:
-        raise UserError(f"sweep '{spec.name}' is being run by another process, which holds {lock.lock_file}") from None
-    with lock:
-        tracker = Tracker(spec, folder, artifacts)
-        display = LiveDisplay(console, metric=spec.task.primary, trials=spec.trials, teacher_score=spec.teacher_score)
-        with display, closing(Ledger(folder, spec, space)) as ledger:
-            conductor = Conductor(ledger, tracker, display)
-            with ray_tune.ray_session(spec):
-                ray_tune.run(conductor, spec, folder, time_budget=time_budget)
-            return _conclude(conductor, spec, folder, tracker)
+        yield journal, _Whole(uploads)
+    finally:
+        uploads.touch(FOLDER)
+        if uploads.close(PATIENCE_S):
+            say(f"warning: the end of the journal is in {journal.folder} alone, not in {room.place}")
 
 
-def _conclude(conductor: Conductor, spec: SweepSpec, folder: Path, tracker: Tracker) -> SweepResult:
-    entries = conductor.ledger.entries()
+def _catch_up(copy: storage.Mirror) -> None:
+    """Bring the journal here up to the object store's. What this machine wrote while the store was away stays, unless
+    the sweep has gone on elsewhere since."""
+    if not storage.exists(copy.url):
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        there = Path(scratch) / FOLDER
+        storage.fetch(copy.url, there)
+        for file in there.iterdir():
+            here = copy.folder / file.name
+            if not here.is_file() or not here.read_bytes().startswith(file.read_bytes()):
+                shutil.rmtree(copy.folder, ignore_errors=True)
+                shutil.copytree(there, copy.folder)
+                return
+
+
+class _Nowhere:
+    def touch(self, label: str) -> None:
+        """There is no copy to keep."""
+
+
+@dataclass(frozen=True)
+class _Whole:
+    """Any change is a change of the one journal."""
+
+    uploads: Reconciler
+
+    def touch(self, label: str) -> None:
+        """Upload it, some time soon."""
+        self.uploads.touch(FOLDER)
+
+
+def _conclude(conductor: Conductor, spec: SweepSpec, room: Room, study: StudyMirror, tracker: Tracker) -> SweepResult:
+    ledger = conductor.ledger
+    entries, best = ledger.entries(), ledger.best()
     baseline = next((e for e in entries if e.label == BASELINE and e.state is TrialState.COMPLETE), None)
-    best = conductor.best()
-    complete = conductor.ledger.exhausted and not any(e.state is TrialState.RUNNING for e in entries)
+    complete = ledger.exhausted and not ledger.running
     champion = max((e for e in (best, baseline) if e is not None), key=lambda e: e.score or 0.0, default=None)
-    student = model = None
+    scores = {"teacher": spec.teacher_score}
+    scores |= {"undistilled": baseline.score} if baseline and baseline.score is not None else {}
+    scores |= {"best": best.score} if best and best.score is not None else {}
+    end = Conclusion("FINISHED" if complete else "KILLED", scores)
     if champion is not None:
-        student = folder / CHAMPION
-        _replace(conductor.student_of(champion.label), student)
-        shown = _show(conductor, spec, folder, entries, best)
-        tracker.wait(60)
-        if tracker.parent is not None:
-            tracker.attach(shown)
-            tags = {"raykd.sweep": spec.name, "raykd.trial": champion.label, "raykd.score": f"{champion.score:.6f}"}
-            uri = spec.tracking_uri
-            model = register(
-                student, name=f"raykd-{spec.task.name}", run_id=tracker.parent, tracking_uri=uri, tags=tags
-            )
-    tracker.close("FINISHED" if complete else "KILLED")
-    return SweepResult(spec, folder, entries, baseline, best, champion, student, model, complete)
+        student = room.folder / CHAMPION
+        _replace(storage.join(ledger.trials, champion.label, STUDENT), student)
+        files = _show(ledger, spec, room.folder, entries, best)
+        if room.remote:
+            storage.send(student, storage.join(room.place, CHAMPION))
+        tags = {"raykd.sweep": spec.name, "raykd.trial": champion.label, "raykd.score": f"{champion.score:.6f}"}
+        end = replace(end, files=tuple(files), student=student, tags=tags)
+    again = f"raykd tune --task {spec.task.name} --name {spec.name} --resume"
+    notes = [conductor.stopped] if conductor.stopped else []
+    if left := tracker.conclude(end, PATIENCE_S):
+        notes.append(f"MLflow is still away: {left} runs are not written there yet; {again} writes them")
+    if left := study.close(PATIENCE_S):
+        notes.append(f"the study's database is still away: {left} trials are not there yet; {again} writes them")
+    return SweepResult(
+        spec,
+        room.folder,
+        entries,
+        baseline,
+        best,
+        champion,
+        end.student,
+        tracker.model,
+        tracker.page,
+        complete,
+        tuple(notes),
+    )
 
 
-def _show(conductor: Conductor, spec: SweepSpec, folder: Path, entries: list[Entry], best: Entry | None) -> list[Path]:
+def _show(ledger: Ledger, spec: SweepSpec, folder: Path, entries: list[Entry], best: Entry | None) -> list[Path]:
     """The sweep's picture and table."""
     curves = []
     for entry in entries:
-        reports = conductor.reports_of(entry.label)
-        progress, scores = [r["progress"] for r in reports], [r["score"] for r in reports]
+        marks = [mark for _, mark in sorted(ledger.marks(entry.label).items())]
+        progress, scores = [mark.progress for mark in marks], [mark.score for mark in marks]
         curves.append(Curve(entry.label, entry.state.name.lower(), entry.settings, progress, scores))
     title = f"{spec.name}: {spec.student} of {spec.teacher_name}"
     metric, label = spec.task.primary, best.label if best else None
@@ -109,7 +186,29 @@ def _show(conductor: Conductor, spec: SweepSpec, folder: Path, entries: list[Ent
     return [picture, write_table(folder, curves)]
 
 
-def _replace(source: Path, target: Path) -> None:
+def _clean(ledger: Ledger, label: str, student: bool) -> None:
+    """Remove what trial `label`, which is over, has left: checkpoints, earlier links of a chain, and its student if
+    `student` (only the best one's and the baseline's are kept)."""
+    place = storage.join(ledger.trials, label)
+    for name in storage.names(place):
+        if student or name != STUDENT:
+            storage.remove(storage.join(place, name))
+
+
+def _clean_all(ledger: Ledger) -> None:
+    """After a crash: the leftovers of trials that were over, but not cleaned up yet."""
+    best = ledger.best()
+    known = {entry.label: entry for entry in ledger.entries()}
+    for label in storage.names(ledger.trials):
+        if label in known and known[label].state is not TrialState.RUNNING:
+            _clean(ledger, label, label not in (BASELINE, best.label if best else None))
+
+
+def _replace(source: str, target: Path) -> None:
+    """Put the folder `source` in the place of `target`, which is whole at every moment."""
+    if storage.is_url(source):
+        storage.fetch(source, target)
+        return
     temporary = target.with_suffix(".new")
     shutil.rmtree(temporary, ignore_errors=True)
     shutil.copytree(source, temporary)

@@ -14,7 +14,7 @@ ALIAS = "champion"
 def register(student: Path, *, name: str, run_id: str, tracking_uri: str, tags: dict[str, str]) -> str:
     """Log the folder `student` as a model of run `run_id`, register it as `name`, and point the alias at it.
 
-    Returns the URI that loads it, ``models:/<name>@champion``.
+    Returns the URI that loads it, ``models:/<name>@champion``. A model that already has these tags is not logged again.
     """
     import mlflow
 
@@ -22,17 +22,18 @@ def register(student: Path, *, name: str, run_id: str, tracking_uri: str, tags: 
     mlflow.set_registry_uri(tracking_uri)
     pins = [f"{package}=={metadata.version(package)}" for package in ("mlflow", "torch", "transformers", "pandas")]
     logging.getLogger("mlflow").setLevel(logging.ERROR)
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        with mlflow.start_run(run_id=run_id):
-            logged = mlflow.pyfunc.log_model(
-                name="student",
-                python_model=str(Path(__file__).with_name("served.py")),
-                artifacts={"student": str(student)},
-                pip_requirements=pins,
-            )
-        version = mlflow.register_model(logged.model_uri, name)
     client = mlflow.MlflowClient()
-    for key, value in tags.items():
-        client.set_model_version_tag(name, version.version, key, value)
-    client.set_registered_model_alias(name, ALIAS, version.version)
+    known = client.search_model_versions(f"name = '{name}'")
+    version = next((found.version for found in known if found.tags.items() >= tags.items()), None)
+    if version is None:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            with mlflow.start_run(run_id=run_id):
+                logged = mlflow.pyfunc.log_model(
+                    name="student",
+                    python_model=str(Path(__file__).with_name("served.py")),
+                    artifacts={"student": str(student)},
+                    pip_requirements=pins,
+                )
+            version = mlflow.register_model(logged.model_uri, name, tags=tags).version
+    client.set_registered_model_alias(name, ALIAS, version)
     return f"models:/{name}@{ALIAS}"

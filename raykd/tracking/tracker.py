@@ -1,23 +1,24 @@
 """What a sweep writes to MLflow: one experiment a task, a parent run a sweep, a nested run a trial.
 
 Every write is a reconciliation: it finds the run by its tags, asks what the run already holds, and adds what is
-missing from the trial's own log on disk. So a restored sweep adds no second run, a report written twice counts once,
-and a server that was away is caught up with by the next write. All of it happens on one thread beside the sweep, so
-no trial ever waits for MLflow.
+missing. So a restored sweep adds no second run, a report written twice counts once, and a server that was away is
+caught up with when it is back. All of it happens on one thread beside the sweep, so no trial ever waits for MLflow.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import time
-from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from raykd.methods import METHODS
+from raykd.tracking.reconcile import Reconciler
+from raykd.tracking.register import register
 from raykd.tracking.versions import provenance
-from raykd.train.reports import read_reports
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -25,9 +26,29 @@ if TYPE_CHECKING:
     from raykd.search.ledger import Entry
     from raykd.search.spec import SweepSpec
 
-log = logging.getLogger(__name__)
-
 STATUS = {"complete": "FINISHED", "pruned": "KILLED", "fail": "FAILED"}  # Optuna's states in MLflow's words
+SWEEP = ""  # what the sweep's own run is called among the labels of trials
+
+
+class Book(Protocol):
+    """The sweep as its ledger holds it."""
+
+    def entry(self, label: str) -> Entry:
+        """Trial `label`."""
+
+    def reports(self, label: str) -> list[dict[str, Any]]:
+        """Everything trial `label` reported, in order."""
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """What a sweep ends with: MLflow's status, its scores by name, files to keep, the champion's folder and tags."""
+
+    status: str
+    scores: Mapping[str, float]
+    files: tuple[Path, ...] = ()
+    student: Path | None = None
+    tags: Mapping[str, str] | None = None
 
 
 def experiment_name(task: str) -> str:
@@ -36,95 +57,98 @@ def experiment_name(task: str) -> str:
 
 
 class Tracker:
-    """Mirrors a sweep into MLflow at ``spec.tracking_uri``; artifacts of a local store go to `artifacts`."""
+    """Mirrors `book` into MLflow at ``spec.tracking_uri``; artifacts of a local store go to `artifacts`."""
 
-    def __init__(self, spec: SweepSpec, folder: Path, artifacts: Path) -> None:
-        self.spec, self.folder, self.artifacts = spec, folder, artifacts
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="mlflow")
-        self._pending: list[Future[None]] = []
+    def __init__(self, spec: SweepSpec, book: Book, artifacts: Path, say: Callable[[str], object]) -> None:
+        self.spec, self.book, self.artifacts = spec, book, artifacts
+        self.model: str | None = None  # URI of the registered champion, once it is
+        self._client: MlflowClient | None = None
         self._runs: dict[str, str] = {}
-        self._written: dict[str, set[int]] = {}
+        self._written: dict[str, set[int]] = {}  # steps of the runs that are still open
         self._ended: dict[str, str] = {}
-        self._submit(self._open)
+        self._conclusion: Conclusion | None = None
+        self._concluded = 0  # milliseconds: a score that is written twice is the same point
+        self._reconciler = Reconciler("MLflow", self._sync, say)
+        self._reconciler.touch(SWEEP)
 
-    def _submit(self, work: Any, *args: Any) -> None:
-        self._pending = [job for job in self._pending if not job.done()]
-        self._pending.append(self._thread.submit(self._guard, work, *args))
-
-    def _guard(self, work: Any, *args: Any) -> None:
-        try:
-            work(*args)
-        except Exception as error:  # MLflow must never sink a sweep; the next write reconciles what this one missed
-            log.warning("MLflow did not take %s: %s", work.__name__, error)
-
-    def sync(self, entry: Entry) -> None:
-        """Bring the run of one trial up to date, some time soon. Returns at once."""
-        self._submit(self._sync, entry)
-
-    def attach(self, files: list[Path]) -> None:
-        """Keep `files` as artifacts of the sweep's own run."""
-        self._submit(self._attach, files)
-
-    def wait(self, timeout: float) -> bool:
-        """Wait for everything submitted so far; False if it took longer than `timeout` seconds."""
-        end = time.monotonic() + timeout
-        while any(not job.done() for job in self._pending):
-            if time.monotonic() > end:
-                return False
-            time.sleep(0.05)
-        return True
-
-    def close(self, status: str) -> None:
-        """End the parent run with MLflow's `status` and stop the thread."""
-        self._submit(self._end_parent, status)
-        self._thread.shutdown(wait=True)
+    def touch(self, label: str) -> None:
+        """Bring the run of trial `label` up to date, some time soon. Returns at once."""
+        self._reconciler.touch(label)
 
     @property
-    def parent(self) -> str | None:
-        """The id of the sweep's own run, once it exists."""
-        return self._runs.get("")
+    def page(self) -> str | None:
+        """Where a browser finds the sweep's runs, when MLflow is a server."""
+        if not self._runs or not self.spec.tracking_uri.startswith("http"):
+            return None
+        # Without the query MLflow opens its page for language model applications.
+        return f"{self.spec.tracking_uri}/#/experiments/{self._experiment}?workflowType=machine_learning"
 
-    # Everything below runs on the thread.
+    def conclude(self, conclusion: Conclusion, timeout: float) -> int:
+        """Write how the sweep ended, and wait for MLflow; returns the number of runs it does not hold yet."""
+        self._conclusion, self._concluded = conclusion, int(1000 * time.time())
+        for label in list(self._runs):
+            if label and label not in self._ended:
+                self._reconciler.touch(label)
+        self._reconciler.touch(SWEEP)
+        return self._reconciler.close(timeout)
+
+    # Everything below runs on the reconciler's thread.
+
+    def _sync(self, label: str) -> None:
+        try:
+            self._open()
+            if label == SWEEP:
+                self._sync_sweep()
+            else:
+                self._sync_trial(self.book.entry(label))
+        except Exception:
+            self._written.pop(label, None)  # whether the last write arrived is asked for anew
+            self._runs.pop(label, None)
+            raise
 
     def _open(self) -> None:
+        if self._client is not None:
+            return
+        # Its own retries would hold up everything behind them for minutes; the reconciler's do not.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
         from mlflow import MlflowClient
 
         logging.getLogger("mlflow").setLevel(logging.ERROR)  # it tells of every table it makes
         logging.getLogger("alembic").setLevel(logging.ERROR)
-        self._client: MlflowClient = MlflowClient(self.spec.tracking_uri)
+        client = MlflowClient(self.spec.tracking_uri)
         name = experiment_name(self.spec.task.name)
-        found = self._client.get_experiment_by_name(name)
+        found = client.get_experiment_by_name(name)
         local = self.spec.tracking_uri.startswith("sqlite:")
         location = self.artifacts.resolve().as_uri() if local else None
-        self._experiment = found.experiment_id if found else self._client.create_experiment(name, location)
-        spec = self.spec
-        self._run(
-            "",
-            spec.name,
-            params={
-                "teacher": spec.teacher_name,
-                "student": spec.student,
-                "space": spec.space,
-                "trials": spec.trials,
-                "sampler": spec.sampler,
-                "seed": spec.seed,
-                "data": spec.source,
-            },
-            tags={"raykd.role": "sweep", **provenance()},
-        )
+        self._experiment = found.experiment_id if found else client.create_experiment(name, location)
+        where = f"tags.`raykd.sweep` = '{self.spec.uid}'"
+        token: str | None = ""
+        while token is not None:  # of a resumed sweep: one question instead of one a trial
+            page = client.search_runs([self._experiment], where, max_results=1000, page_token=token or None)
+            for run in page:
+                label = run.data.tags["raykd.trial"]
+                self._runs[label] = run.info.run_id
+                if (state := run.data.tags.get("raykd.state")) in STATUS:
+                    self._ended[label] = state
+            token = page.token or None
+        self._client = client
+
+    @property
+    def client(self) -> MlflowClient:
+        assert self._client is not None
+        return self._client
 
     def _run(self, label: str, name: str, *, params: Mapping[str, Any], tags: Mapping[str, str]) -> str:
-        """The run of trial `label` ("" is the sweep itself), made if it is not there yet."""
+        """The run of trial `label`, made if it is not there yet."""
         from mlflow.entities import Param
 
         if label in self._runs:
             return self._runs[label]
         where = f"tags.`raykd.sweep` = '{self.spec.uid}' and tags.`raykd.trial` = '{label}'"
-        found = self._client.search_runs([self._experiment], where, max_results=1)
+        found = self.client.search_runs([self._experiment], where, max_results=1)
         if found:
             run = found[0].info.run_id
-            if found[0].info.status != "RUNNING":
-                self._client.update_run(run, status="RUNNING")
         else:
             own = {"raykd.sweep": self.spec.uid, "raykd.trial": label, "mlflow.runName": name}
             common = {
@@ -132,50 +156,68 @@ class Tracker:
                 "raykd.student": self.spec.student,
                 "raykd.data": self.spec.fingerprint,
             }
-            above = {"mlflow.parentRunId": self._runs[""]} if label else {}
-            run = self._client.create_run(self._experiment, tags={**common, **tags, **above, **own}).info.run_id
-            self._client.log_batch(run, params=[Param(key, str(value)[:6000]) for key, value in params.items()])
+            above = {"mlflow.parentRunId": self._runs[SWEEP]} if label else {}
+            run = self.client.create_run(self._experiment, tags={**common, **tags, **above, **own}).info.run_id
+        self.client.log_batch(run, params=[Param(key, str(value)[:6000]) for key, value in params.items()])
         self._runs[label] = run
         return run
 
-    def _sync(self, entry: Entry) -> None:
+    def _sync_sweep(self) -> None:
+        spec = self.spec
+        what = {"teacher": spec.teacher_name, "student": spec.student, "space": spec.space, "trials": spec.trials}
+        how = {"sampler": spec.sampler, "seed": spec.seed, "data": spec.source}
+        run = self._run(SWEEP, spec.name, params=what | how, tags={"raykd.role": "sweep", **provenance()})
+        end = self._conclusion
+        if end is None:
+            self.client.update_run(run, status="RUNNING")
+            return
+        for name, score in end.scores.items():
+            self.client.log_metric(run, name, score, step=0, timestamp=self._concluded)
+        for file in end.files:
+            self.client.log_artifact(run, str(file))
+        if end.student is not None and self.model is None:
+            name = f"raykd-{spec.task.name}"
+            self.model = register(
+                end.student, name=name, run_id=run, tracking_uri=spec.tracking_uri, tags=dict(end.tags or {})
+            )
+        self.client.set_terminated(run, end.status)
+
+    def _sync_trial(self, entry: Entry) -> None:
         from mlflow.entities import Metric
 
-        if "" not in self._runs:
-            self._open()
+        label, state = entry.label, entry.state.name.lower()
+        if self._ended.get(label) == state:
+            return
+        if SWEEP not in self._runs:
+            self._sync_sweep()
         method = METHODS[entry.settings["method"]]
         params = self.spec.training.model_dump() | entry.settings
         tags = {"raykd.role": "trial", "raykd.method": method.name, "raykd.paper": method.paper}
-        run = self._run(entry.label, f"{self.spec.name}/{entry.label}", params=params, tags=tags)
-        if entry.label not in self._written:
-            history = self._client.get_metric_history(run, "score")
-            self._written[entry.label] = {metric.step for metric in history}
-        written = self._written[entry.label]
-        for report in read_reports(self.folder / "trials" / entry.label):
+        run = self._run(label, f"{self.spec.name}/{label}", params=params, tags=tags)
+        if label not in self._written:
+            history = self.client.get_metric_history(run, "score")
+            self._written[label] = {metric.step for metric in history}
+            if self.client.get_run(run).info.status != "RUNNING":
+                self.client.update_run(run, status="RUNNING")
+        written = self._written[label]
+        for report in self.book.reports(label):
             step = round(100 * report["progress"])  # percent: trials of different length share one axis
             if step in written:
                 continue
             values = {"score": report["score"], "progress": report["progress"], "seconds": report["seconds"]}
-            now = int(time.time() * 1000)
-            batch = [Metric(key, value, now, step) for key, value in (values | report["metrics"]).items()]
-            self._client.log_batch(run, metrics=batch)
+            at = int(1000 * report["at"])
+            batch = [Metric(key, value, at, step) for key, value in (report["metrics"] | values).items()]
+            self.client.log_batch(run, metrics=batch)
             written.add(step)
-        state = entry.state.name.lower()
-        if state in STATUS and self._ended.get(entry.label) != state:
+        if state in STATUS:
             if entry.error:
-                self._client.set_tag(run, "raykd.error", entry.error[:5000])
-            self._client.set_tag(run, "raykd.state", state)
-            self._client.set_terminated(run, STATUS[state])
-            self._ended[entry.label] = state
-
-    def _attach(self, files: list[Path]) -> None:
-        for file in files:
-            self._client.log_artifact(self._runs[""], str(file))
-
-    def _end_parent(self, status: str) -> None:
-        for label, run in self._runs.items():
-            if label and label not in self._ended:  # interrupted; a resume sets it to running again
-                self._client.set_tag(run, "raykd.state", "interrupted")
-                self._client.set_terminated(run, "KILLED")
-        if "" in self._runs:
-            self._client.set_terminated(self._runs[""], status)
+                self.client.set_tag(run, "raykd.error", entry.error[:5000])
+            for why, times in entry.again.items():
+                self.client.set_tag(run, f"raykd.again.{why}", str(times))
+            self.client.set_tag(run, "raykd.state", state)
+            self.client.set_terminated(run, STATUS[state])
+            self._ended[label] = state
+            self._written.pop(label)
+        elif self._conclusion is not None:  # interrupted; a resume sets it to running again
+            self.client.set_tag(run, "raykd.state", "interrupted")
+            self.client.set_terminated(run, "KILLED")

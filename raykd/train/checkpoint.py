@@ -1,38 +1,39 @@
-"""Checkpoints from which a run goes on bit for bit on CPU: weights, optimiser, position and random state.
+"""Checkpoints from which a run goes on bit for bit on CPU: written whole, sealed, checked before use, two kept.
 
 Tensors are safetensors, the rest is JSON: nothing here can run code when it is loaded. A checkpoint is written beside
-its final place and renamed into it, so a run that dies while writing leaves the previous one as it was.
+its final place and renamed into it, so a run that dies while writing leaves the previous one as it was. ``state.json``
+is written last and holds the size and SHA-256 of ``state.safetensors`` and of its own content: a disk that changes a
+bit costs one checkpoint, not the run.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import logging
 import os
-import random
+import re
 import shutil
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
-from torch.optim import Optimizer
+
+from raykd.train.state import State
 
 PREFIX = "checkpoint-"
+KEPT = 2
+TENSORS, ABOUT = "state.safetensors", "state.json"
+SEAL = ("tensors_bytes", "tensors_sha256", "sha256")
+
+log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Position:
-    """How far a run has come: optimiser steps done, evaluations done, and the seconds it has trained."""
-
-    step: int
-    evaluation: int
-    seconds: float
+class Damaged(Exception):
+    """A checkpoint is not what was written. Says which file, and what was expected and found."""
 
 
 def scratch(folder: Path, *settings: object) -> Path:
@@ -42,97 +43,106 @@ def scratch(folder: Path, *settings: object) -> Path:
     return folder.with_name(f".{folder.name}.{digest}.run")
 
 
-def save(folder: Path, module: nn.Module, optimizers: Sequence[Optimizer], position: Position) -> Path:
-    """Write ``folder/checkpoint-<step>`` and remove older ones once it stands."""
-    final = folder / f"{PREFIX}{position.step:08d}"
+def save(folder: Path, state: State) -> Path:
+    """Write ``folder/checkpoint-<step>``; once it stands the one before is kept too, all others go.
+
+    Raises OSError where the disk is full or fails, and leaves nothing half-written.
+    """
+    final = folder / f"{PREFIX}{state.about['step']:08d}"
     temporary = folder / f"tmp-{uuid.uuid4().hex}"
-    temporary.mkdir(parents=True)
     try:
-        _write(temporary, module, optimizers, position)
+        temporary.mkdir(parents=True)
+        _write(temporary, state)
+        if final.exists():
+            shutil.rmtree(final)
+        os.replace(temporary, final)
+        _sync(folder)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)  # a full disk is not helped by half a checkpoint
         raise
-    if final.exists():
-        shutil.rmtree(final)
-    os.replace(temporary, final)
-    for older in folder.glob(f"{PREFIX}*"):
-        if older != final:
-            shutil.rmtree(older, ignore_errors=True)
+    older = sorted(path for path in folder.glob(f"{PREFIX}*") if path.name < final.name)
+    for other in folder.glob(f"{PREFIX}*"):
+        if other != final and other not in older[1 - KEPT :]:
+            shutil.rmtree(other, ignore_errors=True)
     return final
 
 
-def _write(temporary: Path, module: nn.Module, optimizers: Sequence[Optimizer], position: Position) -> None:
-    tensors = {f"module.{name}": _own(tensor) for name, tensor in module.state_dict().items()}
-    scalars: dict[str, Any] = {}
-    for number, optimizer in enumerate(optimizers):
-        for index, state in optimizer.state_dict()["state"].items():
-            for key, value in state.items():
-                if isinstance(value, Tensor):
-                    tensors[f"optimizer.{number}.{index}.{key}"] = _own(value)
-                else:
-                    scalars[f"{number}.{index}.{key}"] = value
-    tensors["rng.torch"] = torch.get_rng_state()
-    if torch.cuda.is_available():
-        tensors["rng.cuda"] = torch.cuda.get_rng_state()
-    save_file(tensors, temporary / "state.safetensors")
-    version, words, *rest = random.getstate()
-    kind, keys, *position_of = np.random.get_state()  # noqa: NPY002 - the legacy state is the one libraries draw from
-    about = {
-        "step": position.step,
-        "evaluation": position.evaluation,
-        "seconds": position.seconds,
-        "scalars": scalars,
-        "python": [version, list(words), *rest],
-        "numpy": [kind, np.asarray(keys).tolist(), *position_of],
-    }
-    (temporary / "state.json").write_text(json.dumps(about))
-    for file in temporary.iterdir():  # on the disk before the rename is, or a machine's crash could leave it empty
-        with file.open("rb") as written:
-            os.fsync(written.fileno())
-
-
-def _own(tensor: Tensor) -> Tensor:
-    """A contiguous copy: safetensors refuses tied weights, which share storage, and tensors that are not contiguous."""
-    return tensor.detach().clone(memory_format=torch.contiguous_format)
+def _write(temporary: Path, state: State) -> None:
+    tensors = temporary / TENSORS
+    try:
+        save_file(state.tensors, tensors)
+    except SafetensorError as error:  # what the operating system said is in its text only
+        number = re.search(r"os error (\d+)", str(error))
+        raise OSError(int(number[1]) if number else errno.EIO, str(error), str(tensors)) from error
+    _sync(tensors)  # on the disk before the rename is, or a machine's crash could leave it empty
+    about = {**state.about, "tensors_bytes": tensors.stat().st_size, "tensors_sha256": _digest(tensors)}
+    (temporary / ABOUT).write_text(json.dumps({**about, "sha256": _digest_of(about)}))
+    _sync(temporary / ABOUT)
+    _sync(temporary)
 
 
 def latest(folder: Path) -> Path | None:
-    """The newest complete checkpoint under `folder`; leftovers of an interrupted write are swept."""
+    """The newest whole checkpoint under `folder`, or None; never an error for one that is damaged.
+
+    Damaged ones are named in a warning and removed, leftovers of an interrupted write are swept.
+    """
     for leftover in folder.glob("tmp-*"):
         shutil.rmtree(leftover, ignore_errors=True)
-    return max(folder.glob(f"{PREFIX}*"), default=None, key=lambda path: path.name)
+    found = sorted(folder.glob(f"{PREFIX}*"), reverse=True)
+    for number, checkpoint in enumerate(found):
+        try:
+            verify(checkpoint)
+        except Damaged as damage:
+            older = found[number + 1 :]
+            instead = f"falling back to {older[0].name}" if older else "none is left, the run starts from step 0"
+            log.warning("%s is damaged: %s; %s", checkpoint, damage, instead)
+            shutil.rmtree(checkpoint, ignore_errors=True)
+        else:
+            return checkpoint
+    return None
 
 
-def load(checkpoint: Path, module: nn.Module, optimizers: Sequence[Optimizer]) -> Position:
-    """Put a run back where `checkpoint` left it: weights, optimiser state and every random generator."""
-    tensors = load_file(checkpoint / "state.safetensors")
-    about = json.loads((checkpoint / "state.json").read_text())
-    module.load_state_dict({k.removeprefix("module."): v for k, v in tensors.items() if k.startswith("module.")})
-    for number, optimizer in enumerate(optimizers):
-        own = {k.split(".", 2)[2]: v for k, v in tensors.items() if k.startswith(f"optimizer.{number}.")}
-        plain = {k.split(".", 1)[1]: v for k, v in about["scalars"].items() if k.startswith(f"{number}.")}
-        _load_optimizer(optimizer, own, plain)
-    torch.set_rng_state(tensors["rng.torch"])
-    if "rng.cuda" in tensors and torch.cuda.is_available():
-        torch.cuda.set_rng_state(tensors["rng.cuda"])
-    version, words, gauss = about["python"]
-    random.setstate((version, tuple(words), gauss))
-    kind, keys, *rest = about["numpy"]
-    np.random.set_state((kind, np.asarray(keys, dtype=np.uint32), *rest))  # noqa: NPY002
-    return Position(about["step"], about["evaluation"], about["seconds"])
+def verify(checkpoint: Path) -> None:
+    """Raises Damaged unless both files are what was written."""
+    try:
+        about = json.loads((checkpoint / ABOUT).read_text(encoding="utf-8"))
+        size, tensors, own = (about.pop(name) for name in SEAL)
+    except OSError as error:
+        raise Damaged(f"{ABOUT}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Damaged(f"{ABOUT} is cut short or no JSON with a seal ({error})") from error
+    found = _digest_of({**about, "tensors_bytes": size, "tensors_sha256": tensors})
+    if found != own:
+        raise Damaged(f"{ABOUT}: expected SHA-256 {own}, found {found}")
+    try:
+        length, found = (checkpoint / TENSORS).stat().st_size, _digest(checkpoint / TENSORS)
+    except OSError as error:
+        raise Damaged(f"{TENSORS}: {error.strerror}") from error
+    if (length, found) != (size, tensors):
+        raise Damaged(f"{TENSORS}: expected {size} bytes of SHA-256 {tensors}, found {length} of {found}")
 
 
-def _load_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor], scalars: dict[str, Any]) -> None:
-    """Put back the state of each parameter, given by ``<index>.<key>``."""
-    state: dict[int, dict[str, Any]] = {}
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    for name, tensor in tensors.items():
-        index, key = name.split(".", 1)
-        parameter = parameters[int(index)]
-        # The fused update walks through memory, so moments must lie in it as their parameter does.
-        fits = tensor.shape == parameter.shape
-        state.setdefault(int(index), {})[key] = torch.empty_like(parameter).copy_(tensor) if fits else tensor
-    for name, value in scalars.items():
-        index, key = name.split(".", 1)
-        state.setdefault(int(index), {})[key] = value
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+def load(checkpoint: Path) -> State:
+    """What is in `checkpoint`, which `latest` found whole."""
+    return State(load_file(checkpoint / TENSORS), json.loads((checkpoint / ABOUT).read_text(encoding="utf-8")))
+
+
+def _digest(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _digest_of(about: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+
+def _sync(path: Path) -> None:
+    """Have `path`, a file or a folder's list of names, on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -31,7 +31,12 @@ class Watch:
     def add(self, loss: Tensor, norm: Tensor, *, read: bool) -> None:
         """Take note of one step; if it is time, or asked to `read`, raise NonFiniteLoss for the first bad one."""
         self._unread.append(torch.stack([loss, norm.to(loss.dtype)]))
-        if not read and len(self._unread) < self._every:
+        if read or len(self._unread) >= self._every:
+            self.read()
+
+    def read(self) -> None:
+        """Look at every step not yet read: nothing bad goes into a checkpoint. Raises NonFiniteLoss."""
+        if not self._unread:
             return
         for value, length in torch.stack(self._unread).tolist():
             # With several workers the norm is everybody's, so that all of them stop at the same step.

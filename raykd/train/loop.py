@@ -1,15 +1,13 @@
 """The training loop: one function runs one distillation, with or without Ray, alone or as one of several workers.
 
-What it needs is handed in: the networks, the recipe, the tokenised splits, a folder, and a function that takes each
-report and says whether to go on. It knows nothing of sweeps.
+What it needs is handed in: the networks, the recipe, the tokenised splits, a folder, a function that takes each report
+and says whether to go on, and two more for machines that go away. It knows nothing of sweeps.
 """
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,16 +19,20 @@ from torch import nn
 from raykd.knowledge.observe import LiveTeacher
 from raykd.methods.recipe import Recipe
 from raykd.methods.seen import Seen
-from raykd.train import checkpoint
+from raykd.train.autocast import autocast
 from raykd.train.batches import micro_batches, plan_epoch, share
 from raykd.train.config import TaskSpec, Training
 from raykd.train.duel import Duel
 from raykd.train.evaluate import evaluate
 from raykd.train.finite import Watch
+from raykd.train.keeper import Keeper
+from raykd.train.leave import Leaving, Preempted
 from raykd.train.objective import Objective
 from raykd.train.optimise import make_optimizer, rate_at
 from raykd.train.scene import Around, facts_of, make_scene
 from raykd.train.stages import Best, begin_stage, plan_stages
+from raykd.train.state import Position
+from raykd.train.tally import Tally
 from raykd.train.world import World
 
 if TYPE_CHECKING:
@@ -75,13 +77,17 @@ def distill(
     device: torch.device | None = None,
     world: World | None = None,
     checkpoint_every: float = CHECKPOINT_EVERY,
+    saved: Callable[[], object] = lambda: None,
+    leave: Callable[[], bool] = lambda: False,
 ) -> Report | None:
     """Train `student` by `recipe` and return the last report, or None when `report` answered False (stop).
 
-    Only the main worker reports, and gets one back. Resumes from the newest checkpoint under `folder` if there is one;
-    an evaluation may then be reported a second time, never not at all. The student is trained in place. around: what
-    a few recipes want beside the data. Raises NonFiniteLoss if the loss is no longer a number: at that very step on a
-    CPU, within 50 steps elsewhere.
+    Only the main worker reports, and gets one back. Resumes from the newest whole checkpoint under `folder` if there is
+    one; an evaluation may then be reported a second time, never not at all. The student is trained in place. around:
+    what a few recipes want beside the data. saved: called by the main worker after each checkpoint stands. leave: asked
+    before each step; when it answers True a checkpoint of that moment is written and Preempted raised, by all workers
+    of a group (see Leaving). Raises NonFiniteLoss if the loss is no longer a number: at that very step on a CPU, within
+    50 steps elsewhere; OSError if a checkpoint cannot be written.
     """
     device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     world = world or World()
@@ -100,26 +106,35 @@ def distill(
     spans = plan_stages(recipe, total)
     evaluate_after = {math.ceil(total * i / training.evaluations) for i in range(1, training.evaluations + 1)}
     evaluation_after = {step: number for number, step in enumerate(sorted(evaluate_after), start=1)}
-    position = checkpoint.Position(0, 0, 0.0)
-    if (saved := checkpoint.latest(folder)) is not None:
-        position = checkpoint.load(saved, trained, optimizers)
-        if not world.main:  # the random state saved is the main worker's
-            world.seed(training.seed, step=position.step)
+    tally = Tally()
+    keeper = Keeper(folder, trained, optimizers, tally, world, every=checkpoint_every, saved=saved)
+    position = keeper.resume(device)
+    if position.step and not world.main:  # the random state saved is the main worker's
+        world.seed(training.seed, step=position.step)
+    leaving = Leaving(leave, world, device)
     best = Best(folder)
     started = time.monotonic() - position.seconds
-    last_saved = time.monotonic()
     first_step = time.time()
     last: Report | None = None
     watch = Watch(position.step + 1, total, device)
-    sums: dict[str, torch.Tensor] = {}  # of the loss and each term, since the last report
-    counted: Counter[str] = Counter()  # the steps in each sum: a stage may end between two reports
     plan_of, plan = -1, []
+
+    def keep(done: int) -> None:
+        """Write the checkpoint of `done` steps."""
+        watch.read()
+        evaluated = sum(after <= done for after in evaluation_after)
+        keeper.keep(Position(done, evaluated, time.monotonic() - started))
 
     def judged(metrics: dict[str, float]) -> float:
         """The task's score; without a dev split (texts before any task) the run's own objective."""
-        return metrics[f"{next(iter(dev))}/{task.primary}"] if dev else -float(sums["loss"]) / counted["loss"]
+        return metrics[f"{next(iter(dev))}/{task.primary}"] if dev else -tally.mean("loss")
 
     for step in range(position.step, total):
+        if leaving.now(step):
+            if world.main:
+                keep(step)
+            world.agree(True)  # a worker that ends may end the group: none does before the checkpoint stands
+            raise Preempted(f"left before step {step + 1} of {total}, as it was asked to; goes on from there")
         epoch = step // per_epoch
         if epoch != plan_of:
             plan_of, plan = epoch, plan_epoch(train.lengths, training.batch_size, seed=training.seed, epoch=epoch)
@@ -135,14 +150,14 @@ def distill(
         pieces = micro_batches(rows, training.accumulation)
         if opponent is not None and opponent.turn(step, progress):
             for piece in pieces:
-                opponent.learn(train.batch(piece).to(device), progress, len(piece) / len(rows), _autocast(device))
+                opponent.learn(train.batch(piece).to(device), progress, len(piece) / len(rows), autocast(device))
             opponent.update(world)
         for part, piece in enumerate(pieces, start=1):
             batch = train.batch(piece).to(device)
             told = answers.answer(batch, stage.teacher_needs()) if answers else Seen({})
             weight = len(piece) / len(rows)
             with world.exchange(wrapped, now=part == len(pieces)):
-                with _autocast(device):
+                with autocast(device):
                     loss, terms = wrapped(batch, told, stage, progress)
                 (loss * weight).backward()
             for name, value in {**terms, "loss": loss.detach()}.items():
@@ -151,42 +166,33 @@ def distill(
         watch.add(measured["loss"], norm, read=step + 1 in evaluation_after)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        for name, value in measured.items():
-            sums[name] = sums.get(name, 0) + value
-        counted.update(measured.keys())
+        tally.add(measured)
 
         wanted = number + 1 < len(spans) and spans[number + 1].stage.from_best  # the best student of this stage
         if step + 1 not in evaluation_after:
             if wanted and step + 1 == span.end and world.main:  # the last one counts, wherever evaluations fall
                 best.offer(student, stage.name, judged(evaluate(student, task, dev, device=device)))
+            if world.main and step + 1 < total and keeper.due():
+                keep(step + 1)
             continue
         go_on = True
         if world.main:
             number_of = evaluation_after[step + 1]
             metrics = evaluate(student, task, dev, device=device)
             score = judged(metrics)
-            metrics |= {f"train/{name}": float(value) / counted[name] for name, value in sums.items()}
+            metrics |= tally.means()
             metrics["train/learning_rate"] = optimizer.param_groups[0]["lr"]
             if wanted:
                 best.offer(student, stage.name, score)
             seconds = time.monotonic() - started
             last = Report(number_of, progress, step + 1, score, stage.scored, metrics, seconds, first_step, time.time())
             go_on = report(last)
-            # Reported first and saved after: a crash in between repeats a report, the other order would lose it.
-            if go_on and step + 1 < total and time.monotonic() - last_saved >= checkpoint_every:
-                reached = checkpoint.Position(step + 1, number_of, time.monotonic() - started)
-                checkpoint.save(folder, trained, optimizers, reached)
-                last_saved = time.monotonic()
         else:
             world.attend()
-        sums, counted = {}, Counter()
+        tally.clear()
+        # Reported first and saved after: a crash in between repeats a report, the other order would lose it.
+        if world.main and go_on and step + 1 < total and keeper.due():
+            keep(step + 1)
         if not world.agree(go_on):
             return None
     return last
-
-
-def _autocast(device: torch.device) -> contextlib.AbstractContextManager[None]:
-    """bf16 where the accelerator computes in it; on CPUs it is measured to be many times slower than float32."""
-    if device.type == "cuda" and torch.cuda.is_bf16_supported():
-        return torch.autocast(device.type, torch.bfloat16)
-    return contextlib.nullcontext()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -29,12 +29,21 @@ from raykd.train.checkpoint import PREFIX
 from raykd.train.config import TrialSpec
 from raykd.train.ensemble import ensemble_scores
 from raykd.train.loop import CHECKPOINT_EVERY, Report, distill
-from raykd.train.reports import write_report
 from raykd.train.scene import Around, tokens_of
+from raykd.train.spread import everywhere
 from raykd.train.stages import Best
 from raykd.train.world import World
 
 STUDENT = "student"  # the trained student, a plain save_pretrained folder
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """How the runs of a trial keep what they have done; see `distill`."""
+
+    every: float
+    saved: Callable[[], object]
+    leave: Callable[[], bool]
 
 
 def run_trial(
@@ -43,12 +52,15 @@ def run_trial(
     *,
     world: World | None = None,
     checkpoint_every: float = CHECKPOINT_EVERY,
+    saved: Callable[[], object] = lambda: None,
+    leave: Callable[[], bool] = lambda: False,
 ) -> Report | None:
     """Run `spec` to its end or until `report` answers False; resumes what its folder holds.
 
     Most methods are one run. A chain (assistants, generations) runs its earlier links whole and unreported, each kept
-    in a folder of its own; the last link is the trial's result. Leaves ``student/`` (only of a run that ended) and
-    ``reports.jsonl`` in the trial's folder.
+    in a folder of its own; the last link is the trial's result. Leaves ``student/`` (only of a run that ended) in the
+    trial's folder. saved, called whenever a checkpoint or a student stands, and leave: see `distill`, which also says
+    what is raised.
     """
     world = world or World()
     torch.set_num_threads(spec.threads)
@@ -57,13 +69,15 @@ def run_trial(
     method = find(spec.method)
     links = method.links(method.parameters.model_validate(spec.parameters), pair_of(spec))
     earlier: list[Path] = []
+    keeping = Keeping(checkpoint_every, saved, leave)
     unreported = replace(world, attend=lambda: None)  # nobody reports an earlier link, so nobody waits for a report
     for number, link in enumerate(links[:-1], start=1):
         place = folder / f"link-{number}"
-        if not (place / STUDENT).is_dir():
-            _run(link, spec, earlier, place, lambda done, model: True, unreported, checkpoint_every)
+        if not everywhere(place / STUDENT, world):
+            _run(link, spec, earlier, place, lambda done, model: True, unreported, keeping)
             for checkpoint in place.glob(f"{PREFIX}*") if world.main else ():
                 shutil.rmtree(checkpoint, ignore_errors=True)
+            everywhere(place / STUDENT, world)
         earlier.append(place / STUDENT)
 
     def keep(done: Report, student: PreTrainedModel) -> bool:
@@ -71,10 +85,9 @@ def run_trial(
             dev = {name: _split(path) for name, path in spec.dev.items()}
             before = [load_classifier(path, spec.task.head) for path in earlier]
             done.metrics.update(ensemble_scores([*before, student], spec.task, dev))
-        write_report(folder, done)
         return report(done)
 
-    return _run(links[-1], spec, earlier, folder, keep, world, checkpoint_every)
+    return _run(links[-1], spec, earlier, folder, keep, world, keeping)
 
 
 def _run(
@@ -84,7 +97,7 @@ def _run(
     folder: Path,
     report: Callable[[Report, PreTrainedModel], bool],
     world: World,
-    checkpoint_every: float,
+    keeping: Keeping,
 ) -> Report | None:
     """One run of a chain: its student is saved under `folder` by the main worker."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -110,12 +123,15 @@ def _run(
         teacher=teacher,
         around=_around(spec, taught),
         world=world,
-        checkpoint_every=checkpoint_every,
+        checkpoint_every=keeping.every,
+        saved=keeping.saved,
+        leave=keeping.leave,
     )
     if last is not None and world.main:
         about = {"spec": spec.model_dump(), "link": link.name, "scores": last.metrics}
         save_student(student, load_tokenizer(Path(spec.teacher)), folder / STUDENT, card=about)
         Best(folder).forget()
+        keeping.saved()
     world.agree(True)  # nobody goes on before the student stands
     return last
 

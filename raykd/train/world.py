@@ -6,6 +6,7 @@ import contextlib
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -68,10 +69,30 @@ class World:
         """The main worker's `flag`, on every worker."""
         if self.size == 1:
             return flag
-        device = "cuda" if dist.get_backend() == "nccl" else "cpu"
-        sent = torch.tensor([int(flag)], device=device)
+        sent = torch.tensor([int(flag)], device=_wire())
         dist.broadcast(sent, src=0)
         return bool(sent.item())
+
+    def anyone(self, flag: bool) -> bool:
+        """Whether any worker's `flag` is set, on every worker."""
+        if self.size == 1:
+            return flag
+        told = torch.tensor([int(flag)], device=_wire())
+        dist.all_reduce(told, op=dist.ReduceOp.MAX)
+        return bool(told.item())
+
+    def give(self, tensors: dict[str, torch.Tensor], about: Any) -> tuple[dict[str, torch.Tensor], Any]:
+        """What the main worker was given, on every worker; tensors come on the CPU."""
+        if self.size == 1:
+            return tensors, about
+        sent = [about, {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}]
+        dist.broadcast_object_list(sent, src=0)
+        received: dict[str, torch.Tensor] = {}
+        for name, (shape, dtype) in sent[1].items():
+            tensor = tensors[name].to(_wire()) if self.main else torch.empty(shape, dtype=dtype, device=_wire())
+            dist.broadcast(tensor, src=0)
+            received[name] = tensor.cpu()
+        return received, sent[0]
 
 
 def joined(attend: Callable[[], object] = lambda: None) -> World:
@@ -79,3 +100,8 @@ def joined(attend: Callable[[], object] = lambda: None) -> World:
     if dist.is_available() and dist.is_initialized():
         return World(dist.get_rank(), dist.get_world_size(), attend)
     return World()
+
+
+def _wire() -> str:
+    """Where tensors must lie to be sent."""
+    return "cuda" if dist.get_backend() == "nccl" else "cpu"

@@ -1,0 +1,104 @@
+"""Where a sweep lives: its folder on this machine, and the place where every machine finds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from raykd import storage
+from raykd.errors import UserError
+from raykd.search.space import Space
+from raykd.search.space_keep import KEPT, keep, kept
+from raykd.search.spec import SPEC, SweepSpec
+from raykd.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Room:
+    """folder on this machine; place where all find it: the same, or a URL, of which folder is then a working copy.
+
+    artifacts: where MLflow's go when it logs to the local database.
+    """
+
+    folder: Path
+    place: str
+    artifacts: Path
+
+    @property
+    def remote(self) -> bool:
+        """Whether the sweep lives in an object store."""
+        return storage.is_url(self.place)
+
+    @property
+    def started(self) -> bool:
+        """Whether a sweep was started here."""
+        return storage.exists(storage.join(self.place, SPEC))
+
+    def write(self, spec: SweepSpec, space: Space) -> None:
+        """Keep what defines the sweep; its specification comes last, and makes it one that can be resumed."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        keep(space, self.folder)
+        spec.save(self.folder)
+        if self.remote:
+            for name in (KEPT, SPEC):
+                storage.write_text(storage.join(self.place, name), (self.folder / name).read_text())
+
+    def read(self) -> tuple[SweepSpec, Space]:
+        """What the sweep was started with. Raises UserError if there is none here."""
+        if self.remote and self.started:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for name in (KEPT, SPEC):
+                where = storage.join(self.place, name)
+                if storage.exists(where):
+                    (self.folder / name).write_text(storage.read_text(where))
+        return SweepSpec.read(self.folder), kept(self.folder)
+
+
+def room(workspace: Workspace, name: str) -> Room:
+    """The room of the sweep called `name`; UserError for a name that could leave the workspace."""
+    folder = workspace.sweep(name)
+    return Room(folder, workspace.place(folder), workspace.artifacts)
+
+
+def new_room(workspace: Workspace, name: str | None, stem: str) -> Room:
+    """Of the name asked for, or of the first free ``<stem>-<n>``. UserError for a name that is taken."""
+    if name is None:
+        stem = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in Path(stem).stem)
+        tried = (room(workspace, f"{stem}-{n}") for n in range(1, 10**6))
+        return next(found for found in tried if not found.folder.exists() and not found.started)
+    found = room(workspace, name)
+    if found.started:
+        raise UserError(f"sweep '{name}' exists already in {found.place}: go on with it by --resume, or take another "
+                        "--name")  # fmt: skip
+    return found
+
+
+def claim(workspace: Workspace, name: str | None, stem: str, *, again: bool) -> Room:
+    """A new room, taken: another process that prepared meanwhile takes another name, or is refused.
+
+    again: what an earlier attempt left behind before its sweep began may lie there.
+    """
+    while True:
+        found = new_room(workspace, name, stem)
+        try:
+            found.folder.mkdir(parents=True)
+        except FileExistsError:
+            if name is None:
+                continue
+            if not again and any(found.folder.iterdir()):
+                raise UserError(f"sweep '{name}' was started meanwhile in {found.place}; take another --name") from None
+        return found
+
+
+def newest(workspace: Workspace, task: str, method: str | None) -> Room:
+    """The room of the newest sweep of `task`, and of `method` if given. Raises UserError if there is none."""
+    if workspace.url is not None:
+        names = storage.names(storage.join(workspace.url, "sweeps"))
+        raise UserError(f"resume: say which sweep by --name ({', '.join(sorted(names)) or 'there is none'})")
+    found = sorted(workspace.sweeps.glob(f"*/{SPEC}"), key=lambda file: file.stat().st_mtime)
+    specs = {file.parent: SweepSpec.read(file.parent) for file in found}
+    of_task = [at for at, spec in specs.items() if spec.task.name == task and method in (None, spec.method)]
+    if not of_task:
+        what = f"task '{task}'" + (f" by method '{method}'" if method else "")
+        raise UserError(f"nothing to resume: no sweep of {what} in {workspace.sweeps}")
+    return room(workspace, of_task[-1].name)

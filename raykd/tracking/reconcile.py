@@ -1,0 +1,81 @@
+"""Keeping something elsewhere (MLflow, a database, an object store) like what the sweep holds, without ever waiting.
+
+Whoever changes something names it; one thread brings each named thing up to date, some time soon. What fails is tried
+again with growing pauses until it works, so a server may be away for as long as the sweep runs. Names wait in a set:
+however long a server is away, and however often a thing changes meanwhile, it is written once when it is back.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 20.0
+
+
+class Reconciler:
+    """Calls ``sync(name)`` for every touched name, in the order of the first touch; `sync` must be fit to be repeated.
+
+    say: told once when `what` is found away, and once when it is back.
+    """
+
+    def __init__(self, what: str, sync: Callable[[str], object], say: Callable[[str], object]) -> None:
+        self.what = what
+        self._sync, self._say = sync, say
+        self._names: dict[str, None] = {}
+        self._changed = threading.Condition()
+        self._busy = self._closed = False
+        self._thread = threading.Thread(target=self._run, name=f"raykd-{what}", daemon=True)
+        self._thread.start()
+
+    def touch(self, name: str) -> None:
+        """`name` has changed. Returns at once."""
+        with self._changed:
+            self._names[name] = None
+            self._changed.notify_all()
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until everything touched so far is written; False if that took longer than `timeout` seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._names and not self._busy, timeout)
+
+    def close(self, timeout: float) -> int:
+        """Wait as `wait` does, then stop. Returns how many names are left unwritten."""
+        self.wait(timeout)
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+            return len(self._names) + self._busy
+
+    def _run(self) -> None:
+        away_since: float | None = None
+        pause = FIRST_PAUSE_S
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._names or self._closed)
+                if self._closed:
+                    return
+                name = next(iter(self._names))
+                del self._names[name]
+                self._busy = True
+            try:
+                self._sync(name)
+            except Exception as error:
+                with self._changed:  # first again: what came before must be written before
+                    self._names = {name: None, **self._names}
+                    self._busy = False
+                if away_since is None:
+                    away_since = time.monotonic()
+                    reason = str(error).strip().splitlines() or [type(error).__name__]
+                    self._say(f"{self.what} is away ({reason[0][:200]}); the sweep goes on and writes it later")
+                with self._changed:
+                    self._changed.wait_for(lambda: self._closed, pause)
+                pause = min(2 * pause, LONGEST_PAUSE_S)
+            else:
+                if away_since is not None:
+                    self._say(f"{self.what} is back after {time.monotonic() - away_since:.0f} s")
+                    away_since, pause = None, FIRST_PAUSE_S
+                with self._changed:
+                    self._busy = False
+                    self._changed.notify_all()
