@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from raykd.errors import UserError
+from raykd.models.outline import check_sizes, outline
 from raykd.models.quiet import quiet
-from raykd.models.source import weight_names
+from raykd.models.source import read_json, weight_names
 from raykd.models.tokenizer import check_vocabulary, load_tokenizer
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Attention", "Head", "check_vocabulary", "has_head", "load_classifier", "load_config", "load_tokenizer"]
 
 Attention = Literal["sdpa", "eager"]
+MOST_LABELS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -52,15 +54,22 @@ def load_config(folder: Path) -> PreTrainedConfig:
     from transformers import AutoConfig
     from transformers.models.auto import MODEL_FOR_MASKED_LM_MAPPING, MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
 
+    answers = read_json(folder / "config.json").get("num_labels")
+    if isinstance(answers, int) and answers > MOST_LABELS:  # each would be given a name
+        raise UserError(f"'{folder}': config.json: num_labels is {answers}: at most {MOST_LABELS:,} are wanted")
     try:
         config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, TypeError) as error:
+    except Exception as error:  # of odd values: any, some of them the validators' own
         raise UserError(f"'{folder}': transformers cannot read config.json: {error}") from error
     # Masked language modelling sets encoders apart from decoders, which may have a sequence classifier too.
     kinds = (MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, MODEL_FOR_MASKED_LM_MAPPING)
     decodes = config.is_encoder_decoder or vars(config).get("is_decoder", False)
     if decodes or not all(type(config) in kind for kind in kinds):
         raise UserError(f"'{folder}': a {config.model_type} model is not an encoder with a sequence classifier")
+    try:
+        check_sizes(config)
+    except UserError as error:
+        raise UserError(*(f"'{folder}': config.json: {problem}" for problem in error.problems)) from None
     return config
 
 
@@ -95,10 +104,7 @@ def has_head(folder: Path, *, span: bool = False) -> bool:
 
 def head_names(config: PreTrainedConfig, *, span: bool = False) -> set[str]:
     """The names of the weights outside the encoder, e.g. {"classifier.weight", "classifier.bias"} for BERT."""
-    import torch
-
-    with torch.device("meta"):
-        model = auto_class(config, span=span).from_config(config)
+    model = outline(auto_class(config, span=span), config)
     return {name for name in model.state_dict() if not name.startswith(model.base_model_prefix + ".")}
 
 
@@ -148,6 +154,10 @@ def read_weights(kind: Any, folder: Path, config: PreTrainedConfig, **options: A
             )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise UserError(f"'{folder}': the weights cannot be loaded: {error}") from error
+    # A sum is one pass over the numbers, and finite only if all of them are.
+    broken = [name for name, weight in model.named_parameters() if not torch.isfinite(weight.sum())]
+    if broken:
+        raise UserError(f"'{folder}': {len(broken)} weights hold NaN or infinity, e.g. {', '.join(broken[:3])}")
     return model, set(info["missing_keys"])
 
 

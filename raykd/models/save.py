@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 CARD = "raykd.json"
+NAME_BYTES = 255  # of a file, on every common file system
 
 
 def save_student(
@@ -52,8 +54,18 @@ def place_for(out: str | Path) -> Path:
     UserError where something else than a saved model is there, or where the path names no folder of its own.
     """
     folder = Path(out).expanduser().absolute()
-    if not folder.name or folder == Path.cwd():
+    if not folder.name or folder.name == ".." or folder == Path.cwd() or "\0" in str(out):
         raise UserError(f"'{out}' cannot be replaced by a model: name a folder of its own")
+    try:
+        above = next(place for place in folder.parents if os.path.lexists(place))
+        if not above.is_dir() or not os.access(above, os.W_OK):
+            raise UserError(f"'{folder}' cannot be made: '{above}' is no folder that can be written to")
+        if long := [part for part in folder.parts if len(os.fsencode(part)) > NAME_BYTES]:
+            raise UserError(f"'{long[0]}' is too long for a name")
+        if folder.is_symlink() and not folder.exists():
+            raise UserError(f"'{folder}' is a link that leads nowhere; name another place")
+    except OSError as error:  # a name that is too long, a folder that may not be looked into
+        raise UserError(f"'{folder}' cannot be made: {error.strerror}") from error
     if folder.exists() and not _replaceable(folder):
         raise UserError(f"'{folder}' is there already and is no saved model (no config.json); name another place")
     return folder

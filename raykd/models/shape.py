@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from raykd.errors import UserError
 from raykd.models.inside import projections
+from raykd.models.outline import outline
 
 if TYPE_CHECKING:
     from torch import nn
@@ -53,11 +54,13 @@ def shape(of: PreTrainedModel | PreTrainedConfig) -> Shape:
 @lru_cache(maxsize=32)
 def _projected(config: str, kind: Any) -> int | None:
     """Width of the first layer's queries of the encoder that `config` describes; None where they cannot be seen."""
-    import torch
     from transformers import AutoModel
 
-    with torch.device("meta"):
-        model = AutoModel.from_config(kind.from_dict(json.loads(config)))
+    try:
+        described = kind.from_dict(json.loads(config))
+    except Exception as error:  # of values that contradict each other: the validators' own
+        raise UserError(f"no model can be made of this configuration: {error}") from error
+    model = outline(AutoModel, described)
     try:
         return int(projections(model)[0].query.out_features)
     except UserError:

@@ -57,9 +57,10 @@ def weight_files(folder: Path) -> list[Path]:
     """The safetensors files that hold the weights, shards in order; they may be absent."""
     if (folder / WEIGHTS).is_file() or not (folder / INDEX).is_file():
         return [folder / WEIGHTS]
-    shards = read_json(folder / INDEX).get("weight_map", {}).values()
+    listed = read_json(folder / INDEX).get("weight_map")
+    shards = map(str, listed.values()) if isinstance(listed, dict) else ()
     # A shard is a plain file name: an index must not lead out of its folder.
-    return [folder / Path(str(shard)).name for shard in sorted(set(shards))] or [folder / WEIGHTS]
+    return [folder / Path(shard).name for shard in sorted(set(shards))] or [folder / WEIGHTS]
 
 
 Version = tuple[tuple[str, int, int], ...]
@@ -89,7 +90,7 @@ def read_json(file: Path) -> dict[str, Any]:
     """The object in a JSON file; UserError names a file that holds something else."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"'{file}' is not readable as JSON: {error}") from error
     if not isinstance(content, dict):
         raise UserError(f"'{file}' should hold a JSON object, it holds a {type(content).__name__}")
@@ -97,6 +98,10 @@ def read_json(file: Path) -> dict[str, Any]:
 
 
 def _weight_problems(folder: Path, role: str) -> list[str]:
+    if (folder / INDEX).is_file() and not (folder / WEIGHTS).is_file():
+        shards = {str(shard) for shard in read_json(folder / INDEX).get("weight_map", {}).values()}
+        if outside := sorted(shard for shard in shards if Path(shard).name != shard):
+            return [f"{role} '{folder}': {INDEX} names files outside of its folder: {', '.join(outside)}"]
     absent = [file.name for file in weight_files(folder) if not file.is_file()]
     if not absent:
         return []

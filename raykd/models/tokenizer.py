@@ -33,7 +33,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
             tokenizer: Any = AutoTokenizer.from_pretrained(
                 str(folder), local_files_only=True, trust_remote_code=False, use_fast=True, padding_side="right"
             )
-    except (OSError, ValueError, ImportError, KeyError, TypeError) as error:
+    except Exception as error:  # of damaged files: any, from the library's own to AttributeError
         raise UserError(f"'{folder}': the tokenizer cannot be loaded: {error}") from error
     if not tokenizer.is_fast:
         raise UserError(f"'{folder}': {type(tokenizer).__name__} has no fast version; save one as tokenizer.json")

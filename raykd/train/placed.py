@@ -24,6 +24,8 @@ def placed(spec: TrialSpec) -> Iterator[tuple[TrialSpec, Callable[[], object]]]:
     )
     local: dict[str, object] = {name: str(storage.at_hand(place)) for name, place in reads.items()}
     local["dev"] = {name: str(storage.at_hand(place)) for name, place in spec.dev.items()}
+    if storage.is_url(spec.student):  # a given one; others are made from `origin`
+        local["student"] = str(storage.at_hand(spec.student))
     if not storage.is_url(spec.folder):
         yield spec.model_copy(update=local), lambda: None
         return

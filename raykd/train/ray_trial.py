@@ -130,8 +130,7 @@ def _group_worker(config: dict[str, Any]) -> None:
 
     def to_train(report: Report) -> bool:
         ray.train.report({REPORT: json.dumps(asdict(report))})
-        if report.progress == 1.0:
-            return True
+        # At the end too: a group that ends while its last report is on the way loses it.
         return bool(ray.get(ray.get_actor(VERDICTS).wait.remote(spec.label, report.evaluation)))
 
     with leave_notice() as leave:

@@ -19,6 +19,8 @@ from torch import Tensor
 from raykd.methods.recipe import Recipe, Step, Term
 from raykd.train.config import TaskSpec, Training
 from raykd.train.finite import NonFiniteLoss
+from raykd.train.leave import Preempted
+from raykd.train.spread import everywhere
 from raykd.train.world import World, joined
 from tests.train.setting import TRAINING, Setting, weights
 from tests.train.toys import two_stages
@@ -55,7 +57,7 @@ def by_step(setting: Setting, recipe: Recipe, folder: Path, world: World, traini
 
 
 def random_states(setting: Setting, folder: Path, world: World) -> list[list[float]]:
-    """What each step would draw next, of a run that is stopped at its third report and started again."""
+    """What each step would draw next, of a run that is stopped at its second report and started again."""
     starts: list[list[float]] = []
 
     def look(_: Step, loss: Tensor) -> Tensor:
@@ -70,6 +72,32 @@ def random_states(setting: Setting, folder: Path, world: World) -> list[list[flo
             recipe, folder, setting.student(), training=SIX_STEPS, world=world, report=going, checkpoint_every=0.0
         )
     return starts
+
+
+def one_is_asked_to_leave(setting: Setting, folder: Path, world: World) -> tuple[list[str], dict[str, Tensor]]:
+    """The other worker (rank 1) is, before step 4; then both go on. What each start said, and the weights at the end.
+
+    Each worker has a folder of its own, as on two machines: the main worker's is the one that counts.
+    """
+    said: list[str] = []
+    asked = iter(range(10))
+    student = setting.student(dropout=0.0)
+    for leave in (lambda: next(asked) == 3 and world.rank == 1, lambda: False):
+        student = setting.student(dropout=0.0)
+        try:
+            reports = setting.run(
+                setting.recipe("kd"),
+                folder / str(world.rank),
+                student,
+                training=SIX_STEPS,
+                world=world,
+                leave=leave,
+                saved=lambda: said.append("saved"),
+            )
+            said.append(f"reports {[report.step for report in reports]}")
+        except Preempted as error:
+            said.append(str(error))
+    return said, {f"end/{name}": value for name, value in weights(student).items()}
 
 
 def one_goes_bad(setting: Setting, folder: Path, world: World) -> str:
@@ -94,8 +122,16 @@ def main(setting: Setting, out: Path, rank: int) -> None:
         save_file(kept, out / f"{job}-{rank}.safetensors")
     save_file(by_step(setting, two_stages(), out / "run-toy", world, SIX_STEPS), out / f"toy-{rank}.safetensors")
     states = random_states(setting, out / "run-states", world)
+    left, kept = one_is_asked_to_leave(setting, out / "run-left", world)
+    save_file(kept, out / f"left-{rank}.safetensors")
+    mine = out / f"disk-{rank}" / "student"
+    there = [everywhere(mine, world)]
+    if world.main:
+        mine.mkdir(parents=True)
+        (mine / "weights").write_bytes(b"of the main worker")
+    there += [everywhere(mine, world), everywhere(mine, world)]
     bad = one_goes_bad(setting, out / "run-bad", world)
-    (out / f"told-{rank}.json").write_text(json.dumps({"states": states, "bad": bad}))
+    (out / f"told-{rank}.json").write_text(json.dumps({"states": states, "bad": bad, "left": left, "there": there}))
     dist.destroy_process_group()
 
 

@@ -1,9 +1,14 @@
-"""What a checkpoint holds, and what an interrupted write leaves."""
+"""What a checkpoint holds, which are kept, and that no write leaves half of one."""
 
 from __future__ import annotations
 
+import errno
 import json
 import random
+import resource
+import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +17,15 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from raykd.train import checkpoint
-from raykd.train.checkpoint import Position, latest, load, save
+from raykd.train.checkpoint import latest, load, save
 from raykd.train.config import Training
 from raykd.train.optimise import make_optimizer
+from raykd.train.state import Position, State, put_back, take
+from raykd.train.tally import Tally
 from tests.train.setting import same, weights
 from tests.train.toys import transposed
+
+CPU = torch.device("cpu")
 
 
 class Tied(nn.Module):
@@ -40,21 +48,35 @@ def trained(steps: int) -> tuple[Tied, torch.optim.AdamW]:
     return module, optimizer
 
 
+def state_at(step: int) -> State:
+    """A state after one step, called `step`."""
+    module, optimizer = trained(1)
+    return take(module, [optimizer], Position(step, 1, 0.0), Tally())
+
+
 def draws() -> list[float]:
     normal = float(np.random.normal())  # noqa: NPY002 - the state under test
     return [random.random(), random.gauss(0, 1), normal, float(torch.rand(()))]
 
 
-def test_weights_optimiser_position_and_random_state_come_back(tmp_path: Path) -> None:
+def test_weights_optimiser_position_sums_and_random_state_come_back(tmp_path: Path) -> None:
     module, optimizer = trained(3)
     draws()  # an odd number of normal draws: the second of a pair is part of the state
-    place = save(tmp_path, module, [optimizer], Position(3, 1, 2.5))
+    tally = Tally()
+    for _ in range(2):
+        tally.add({"loss": torch.tensor(0.1), "soft": torch.tensor(1 / 3)})
+    tally.add({"loss": torch.tensor(0.7)})
+    place = save(tmp_path, take(module, [optimizer], Position(3, 1, 2.5), tally))
     expected = draws()
     other, fresh = trained(0)
+    back = Tally()
+    back.add({"old": torch.tensor(1.0)})
     assert not same(weights(module), weights(other))
-    assert load(place, other, [fresh]) == Position(3, 1, 2.5)
+    assert put_back(load(place), other, [fresh], back, CPU) == Position(3, 1, 2.5)
     assert draws() == expected
     assert same(weights(module), weights(other))
+    assert back.means() == tally.means()
+    assert back.counts == {"loss": 3, "soft": 2}
     old, new = (dict(each.state_dict())["state"] for each in (optimizer, fresh))
     assert old.keys() == new.keys()
     assert all(torch.equal(old[p][name], new[p][name]) for p in old for name in old[p])
@@ -63,17 +85,18 @@ def test_weights_optimiser_position_and_random_state_come_back(tmp_path: Path) -
 
 def test_a_parameter_that_was_never_trained_has_no_state(tmp_path: Path) -> None:
     module, optimizer = trained(0)
-    place = save(tmp_path, module, [optimizer], Position(0, 0, 0.0))
-    load(place, module, [optimizer])
+    place = save(tmp_path, take(module, [optimizer], Position(0, 0, 0.0), Tally()))
+    put_back(load(place), module, [optimizer], Tally(), CPU)
     assert optimizer.state_dict()["state"] == {}
 
 
-def test_the_newest_alone_is_kept(tmp_path: Path) -> None:
-    module, optimizer = trained(1)
+def test_the_two_newest_are_kept(tmp_path: Path) -> None:
     for step in (9, 10, 100, 100):
-        save(tmp_path, module, [optimizer], Position(step, 1, 0.0))
+        save(tmp_path, state_at(step))
         assert latest(tmp_path) == tmp_path / f"checkpoint-{step:08d}"
-    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-00000100"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-00000010", "checkpoint-00000100"]
+    save(tmp_path, state_at(50))  # a run that had to go back: what it has not reached is not its own
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-00000010", "checkpoint-00000050"]
 
 
 def test_there_is_none_at_first(tmp_path: Path) -> None:
@@ -81,36 +104,48 @@ def test_there_is_none_at_first(tmp_path: Path) -> None:
     assert latest(tmp_path / "absent") is None
 
 
-def test_an_interrupted_write_is_swept_and_the_one_before_used(tmp_path: Path) -> None:
-    module, optimizer = trained(1)
-    place = save(tmp_path, module, [optimizer], Position(5, 1, 0.0))
-    broken = tmp_path / "tmp-0123"
-    broken.mkdir()
-    (broken / "state.safetensors").write_bytes(b"half")
-    assert latest(tmp_path) == place
-    assert list(tmp_path.iterdir()) == [place]
-    assert load(place, module, [optimizer]).step == 5
-
-
-def test_a_full_disk_leaves_the_one_before_and_no_litter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    module, optimizer = trained(1)
-    place = save(tmp_path, module, [optimizer], Position(5, 1, 0.0))
-
-    def full(tensors: dict[str, torch.Tensor], file: Path) -> None:
-        file.write_bytes(b"half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(checkpoint, "save_file", full)
-    with pytest.raises(OSError, match="No space left"):
-        save(tmp_path, module, [optimizer], Position(6, 2, 0.0))
-    assert list(tmp_path.iterdir()) == [place]
-    assert load(place, module, [optimizer]).step == 5
-
-
 def test_nothing_in_it_is_a_pickle(tmp_path: Path) -> None:
-    module, optimizer = trained(1)
-    place = save(tmp_path, module, [optimizer], Position(1, 1, 0.0))
+    place = save(tmp_path, state_at(1))
     assert sorted(path.name for path in place.rglob("*")) == ["state.json", "state.safetensors"]
     assert json.loads((place / "state.json").read_text())["step"] == 1
     names = load_file(place / "state.safetensors").keys()
     assert {name.split(".")[0] for name in names} == {"module", "optimizer", "rng"}
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system with room for two checkpoints of the toy and a half; only root may mount one."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    size = 2.5 * sum(file.stat().st_size for file in save(tmp_path / "measure", state_at(1)).iterdir())
+    mount = shutil.which("mount")
+    options = f"size={int(size / 1024)}k"
+    if mount is None or subprocess.run([mount, "-t", "tmpfs", "-o", options, "raykd", place], check=False).returncode:
+        pytest.skip("no right to mount a file system")
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+def test_a_full_disk_leaves_the_ones_before_and_no_litter(small_disk: Path) -> None:
+    """S11: the disk is full in the third write."""
+    places = [save(small_disk, state_at(step)) for step in (5, 6)]
+    with pytest.raises(OSError, match="No space left") as raised:
+        save(small_disk, state_at(7))
+    assert raised.value.errno == errno.ENOSPC
+    assert sorted(small_disk.iterdir()) == places
+    assert latest(small_disk) == places[1]
+
+
+def test_a_write_that_fails_midway_leaves_the_one_before_and_no_litter(tmp_path: Path) -> None:
+    """S11, where nobody may mount: no file may grow beyond half of the tensors'."""
+    place = save(tmp_path, state_at(5))
+    before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((place / "state.safetensors").stat().st_size // 2, most))
+    try:
+        with pytest.raises(OSError, match="File too large") as raised:
+            save(tmp_path, state_at(6))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before, most))
+    assert raised.value.errno == errno.EFBIG
+    assert list(tmp_path.iterdir()) == [place]
+    assert latest(tmp_path) == place

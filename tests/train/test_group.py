@@ -84,10 +84,28 @@ def test_two_workers_train_as_one_does(group: Group, classes: Setting, tmp_path:
 def test_workers_drop_out_other_units_before_and_after_a_resume(group: Group) -> None:
     (before, after), (before_other, after_other) = group.told("states")
     assert len(before) == len(before_other) == 4  # stopped at the second report
-    assert len(after) == len(after_other) == 4  # from the checkpoint of the first
+    assert len(after) == len(after_other) == 3  # from the checkpoint of the third step
     assert not set(before) & set(before_other)
     assert not set(after) & set(after_other)
-    assert after[:2] == before[2:]  # the main worker goes on where it was
+    assert after[:1] == before[3:]  # the main worker goes on where it was
+
+
+def test_one_that_is_asked_to_leave_takes_both_with_it_and_both_go_on(group: Group) -> None:
+    main, other = group.told("left")
+    gone = "left before step 4 of 6, as it was asked to; goes on from there"
+    assert main == ["saved", gone, "reports [4, 6]"]
+    assert other == [gone, "reports []"]
+    assert not (group.folder / "run-left" / "1").exists()
+    one, two = group.weights("left")
+    whole, _ = group.weights("whole")
+    assert same(one, two)
+    assert same(one, {name: value for name, value in whole.items() if name.startswith("end/")})
+
+
+def test_what_the_main_worker_wrote_is_on_every_disk(group: Group) -> None:
+    assert group.told("there") == ([False, True, True], [False, True, True])
+    assert (group.folder / "disk-1" / "student" / "weights").read_bytes() == b"of the main worker"
+    assert [path.name for path in (group.folder / "disk-1").iterdir()] == ["student"]
 
 
 def test_a_loss_that_goes_bad_on_one_worker_stops_both_at_that_step(group: Group) -> None:

@@ -1,0 +1,48 @@
+"""The table of scenarios is whole, and every test it names is there."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TABLE = ROOT / "tests" / "SCENARIOS.md"
+STORE = "with the knowledge store"  # scenarios that come with it
+PENDING = "(pending)"
+
+
+def rows() -> dict[str, str]:
+    """The last cell of each scenario's row."""
+    lines = [line for line in TABLE.read_text().splitlines() if re.match(r"\| S\d+ \|", line)]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert all(len(row) == 4 for row in cells)
+    assert len({row[0] for row in cells}) == len(cells), "a scenario has two rows"
+    return {row[0]: row[3] for row in cells}
+
+
+ROWS = rows()
+NAMED = sorted({name for cell in ROWS.values() for name in re.findall(r"`([^`]+)`", cell)})
+
+
+def test_every_scenario_has_a_row() -> None:
+    assert list(ROWS) == [f"S{number}" for number in range(1, 31)]
+
+
+@pytest.mark.parametrize("scenario", ROWS)
+def test_it_names_a_test(scenario: str) -> None:
+    cell = ROWS[scenario]
+    if scenario in ("S19", "S20"):
+        assert cell == STORE
+    else:
+        assert "::" in cell or PENDING in cell
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_the_test_is_there(name: str) -> None:
+    path, _, function = name.partition("::")
+    tree = ast.parse((ROOT / path).read_text())
+    assert function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    assert function.startswith("test_")
