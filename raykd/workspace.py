@@ -82,7 +82,12 @@ class Workspace:
             if not inside and not local.is_dir():
                 temporary = local.with_name(f"tmp-{uuid.uuid4().hex}")
                 shutil.copytree(folder, temporary)
-                temporary.rename(local)
+                try:
+                    temporary.rename(local)
+                except OSError:  # another process was first
+                    shutil.rmtree(temporary)
+                    if not local.is_dir():
+                        raise
             return name
         whole = storage.join(self.place(local), WHOLE)
         if not storage.exists(whole):
@@ -97,10 +102,10 @@ class Workspace:
         return folder.is_dir()
 
     def reach(self, name: str) -> str:
-        """The path or URL of what `publish` named."""
+        """The path or URL of what `publish` named. UserError for a name that leaves the workspace."""
         if not name.startswith(HOME):
             return name
-        return self.place(self.root.joinpath(*name.removeprefix(HOME).split("/")))
+        return storage.join(self.url or str(self.root), *name.removeprefix(HOME).split("/"))
 
 
 def here() -> Workspace:

@@ -67,7 +67,7 @@ class Conductor:
         return stop
 
     def finished(self, label: str) -> None:
-        """A trial reached its end, or stopped when it was told to."""
+        """A trial reached its end."""
         before = self.ledger.best()
         self.ledger.end(label, TrialState.COMPLETE)
         self._over(label)
@@ -80,12 +80,16 @@ class Conductor:
         self.ledger.end(label, TrialState.FAIL, error=error)
         self._over(label)
 
+    def stopped_early(self, label: str) -> None:
+        """A trial ended that was told to stop."""
+        self._over(label)
+
     def lost(self, label: str, why: str, detail: str) -> None:
         """A trial lost its worker; see the top of this file for `why` and what follows."""
         times = self.ledger.entry(label).again.get(why, 0)
         self._progress.pop(label, None)
-        if self.ledger.entry(label).state is not TrialState.RUNNING:  # it was stopped before
-            self._over(label)
+        if self.ledger.entry(label).state is not TrialState.RUNNING:
+            self.stopped_early(label)
             return
         if why == "disk":
             self.stopped = detail

@@ -91,7 +91,7 @@ def _read(place: str) -> dict[str, object] | None:
     where = storage.join(place, HOLDER)
     try:
         return dict(json.loads(storage.read_text(where))) if storage.exists(where) else None
-    except ValueError:  # cut short by a crash
+    except (ValueError, TypeError):  # cut short by a crash
         return None
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +16,8 @@ from rich.markup import escape
 from raykd import storage
 from raykd.beside import Beside
 from raykd.errors import UserError, together
+from raykd.models.source import resolve
+from raykd.models.spec import Given
 from raykd.models.student import parse_student
 from raykd.prepare import prepare, training_of
 from raykd.search.choose import choose
@@ -116,6 +119,7 @@ def tune(
             student=ready.student,
             origin=publish(ready.origin),
             student_parameters=ready.student_parameters,
+            student_place=_given(ready.student, publish) if address or workspace.url else None,
             corpus=ready.corpus and publish(ready.corpus),
             space=chosen.name,
             method=method,
@@ -175,6 +179,12 @@ def _check_numbers(trials: int, time_budget: float | None, sampler: str) -> None
         problems.append(f"unknown sampler '{sampler}' (allowed: {', '.join(SAMPLERS)})")
     if problems:
         raise UserError(*problems)
+
+
+def _given(student: str, publish: Callable[[Path], str]) -> str | None:
+    """The place of a student that was given whole, for machines that do not have it."""
+    described = parse_student(student)
+    return publish(resolve(described.name, role="student")) if isinstance(described, Given) else None
 
 
 def _check_again(resume: bool, continue_: bool, name: str | None) -> None:

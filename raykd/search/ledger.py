@@ -11,6 +11,7 @@ import bisect
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -63,6 +64,7 @@ class Ledger:
         self._halving = Halving(spec.grace, spec.reduction)
         self._proposer = Proposer(space, sampler=spec.sampler, seed=spec.seed)
         self._learnt: dict[str, FrozenTrial] = {}  # by label: finished trials, as TPE sees them
+        self._guessed: dict[str, FrozenTrial] = {}  # running ones, of which it looks at the point alone
         self._ranking: list[tuple[float, str]] = []  # completed trials, the best first
         self.tally: Counter[TrialState] = Counter()
         self._running: dict[str, None] = {}  # started and not ended, waiting ones included
@@ -146,6 +148,7 @@ class Ledger:
                 self._running[label] = None
                 self.tally[TrialState.RUNNING] += 1
                 if label != BASELINE:
+                    self._guessed[label] = self.frozen(label)
                     self._proposer.started(event["settings"])
         elif entry.state is not TrialState.RUNNING:
             return
@@ -165,6 +168,7 @@ class Ledger:
     def _ended(self, entry: Entry) -> None:
         self._entries[entry.label] = entry
         del self._running[entry.label]
+        self._guessed.pop(entry.label, None)
         self.tally[TrialState.RUNNING] -= 1
         self.tally[entry.state] += 1
         if entry.label == BASELINE or entry.state is TrialState.FAIL:
@@ -172,16 +176,21 @@ class Ledger:
         self._learnt[entry.label] = self.frozen(entry.label)
         if entry.state is TrialState.COMPLETE and entry.score is not None:
             bisect.insort(self._ranking, (-entry.score, entry.label))
+        if len(self._learnt) > 2 * HISTORY:
+            self._learnt = self._telling()  # the others will not be asked for again
 
     def _history(self) -> list[FrozenTrial]:
         """What TPE learns from: scored, stopped (with their curves) and running trials."""
-        labels = list(self._learnt)
-        if len(labels) > HISTORY:
-            best = {label for _, label in self._ranking[: HISTORY // 2]}
-            newest = [label for label in reversed(labels) if label not in best][: HISTORY // 2]
-            labels = sorted(best | set(newest))
-        running = [self.frozen(label) for label in self.running if label != BASELINE]
-        return [self._learnt[label] for label in labels] + running
+        return [*self._telling().values(), *self._guessed.values()]
+
+    def _telling(self) -> dict[str, FrozenTrial]:
+        """The finished trials that count, in the order of their ends: the best and the newest."""
+        if len(self._learnt) <= HISTORY:
+            return self._learnt
+        best = {label for _, label in self._ranking[: HISTORY // 2]}
+        others = (label for label in reversed(self._learnt) if label not in best)
+        kept = best | set(islice(others, HISTORY // 2))
+        return {label: trial for label, trial in self._learnt.items() if label in kept}
 
     def frozen(self, label: str) -> FrozenTrial:
         """Trial `label` as Optuna writes it. A failed one has no value, however good it looked before."""

@@ -6,9 +6,10 @@ keeps between two draws has a say, and proposing changes nothing.
 
 from __future__ import annotations
 
+import copy
 import random
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +17,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from raykd.errors import UserError, unknown
@@ -122,12 +124,28 @@ def _tpe(seed: int) -> TPESampler:
         return TPESampler(multivariate=True, group=True, constant_liar=True, n_startup_trials=STARTUP, seed=seed)
 
 
+class _Known(InMemoryStorage):
+    """A store that shows `trials` before its own, as they are: Optuna's copies each of them, which takes longer than
+    all else about a proposal. They are numbered from below zero, in their order, since its own begin there."""
+
+    def __init__(self, trials: Sequence[FrozenTrial]) -> None:
+        super().__init__()
+        self._known = [copy.copy(trial) for trial in trials]
+        for number, trial in enumerate(self._known, start=-len(trials)):
+            trial.number = number
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        """The known trials and the store's own in any of `states`."""
+        known = [trial for trial in self._known if states is None or trial.state in states]
+        return known + super().get_all_trials(study_id, deepcopy, states)
+
+
 def _study(trials: Sequence[FrozenTrial], sampler: BaseSampler) -> optuna.Study:
     """A study in memory that holds `trials`."""
     with _quiet():
-        scratch = optuna.create_study(direction="maximize", sampler=sampler)
-    scratch.add_trials(trials)
-    return scratch
+        return optuna.create_study(direction="maximize", sampler=sampler, storage=_Known(trials))
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,9 +42,10 @@ MEMORY = OutOfMemoryError.__name__
 class LedgerSearch(Searcher):
     """Ray's view of the ledger's proposals: a trial's configuration is its specification."""
 
-    def __init__(self, conductor: Conductor) -> None:
+    def __init__(self, conductor: Conductor, time_budget: float | None) -> None:
         super().__init__()
         self.conductor = conductor
+        self.deadline = None if time_budget is None else time.monotonic() + time_budget
         self.labels: dict[str, str] = {}
         self.losses: dict[str, tuple[str, str]] = {}  # by Ray's name of a trial: why it lost its worker
 
@@ -97,8 +99,7 @@ class LedgerScheduler(FIFOScheduler):
         stop = self.search.conductor.reported(label, report)
         if self.answer is not None:
             # A worker group must end itself: stopped from outside, it can leave its resources reserved for ever.
-            if report["progress"] < 1.0:
-                self.answer(label, report["evaluation"], not stop)
+            self.answer(label, report["evaluation"], not stop)
             return TrialScheduler.CONTINUE
         return TrialScheduler.STOP if stop else TrialScheduler.CONTINUE
 
@@ -159,10 +160,10 @@ def run(conductor: Conductor, spec: SweepSpec, folder: Path, *, time_budget: flo
     """Run the sweep until its trials are done or `time_budget` (seconds) is over."""
     logging.getLogger("ray").setLevel(logging.ERROR)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a failed trial gets its own line
-    search = LedgerSearch(conductor)
+    search = LedgerSearch(conductor, time_budget)
     alone = spec.workers == 1
     # The driver of a group only waits: a byte of memory, so that the workers may take every core.
-    per_trial = {"cpu": float(spec.threads), "gpu": spec.gpus_per_worker} if alone else {"memory": 1.0}
+    per_trial = {"CPU": float(spec.threads), "GPU": spec.gpus_per_worker} if alone else {"memory": 1.0}
     own = folder / "ray"
     shutil.rmtree(own, ignore_errors=True)
     answer = None if alone else _verdicts()

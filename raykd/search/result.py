@@ -20,7 +20,9 @@ def print_result(result: SweepResult, console: Console) -> None:
     )
     for heading in ("", spec.task.primary, "parameters", "what"):
         table.add_column(heading)
-    table.add_row("teacher", f"{spec.teacher_score:.4f}", f"{spec.teacher_parameters / 1e6:.1f} M", escape(spec.teacher_name))
+    table.add_row(
+        "teacher", f"{spec.teacher_score:.4f}", f"{spec.teacher_parameters / 1e6:.1f} M", escape(spec.teacher_name)
+    )
     small = f"{spec.student_parameters / 1e6:.1f} M"
     if result.baseline is not None and result.baseline.score is not None:
         what = escape(f"{spec.student}, same budget, {settings_text(result.baseline.settings)}")

@@ -33,6 +33,7 @@ class SweepSpec(BaseModel):
     student: str
     origin: str = Field(description="folder of the model the student is cut from or built after")
     student_parameters: int
+    student_place: str | None = Field(None, description="folder of a given student, where other machines must find it")
     corpus: str | None = Field(None, description="folder of the user's tokenised texts beside the task's")
     space: str = Field(description="name of the search space; its file is kept beside this one")
     method: str | None = Field(description="the method that the space was narrowed to, if any")
@@ -62,7 +63,9 @@ class SweepSpec(BaseModel):
         places = {name: reach(place) for name, place in (("train", self.train), ("teacher", self.teacher))}
         corpus = None if self.corpus is None else reach(self.corpus)
         dev = {split: reach(place) for split, place in self.dev.items()}
-        return self.model_copy(update={**places, "origin": reach(self.origin), "corpus": corpus, "dev": dev})
+        student = None if self.student_place is None else reach(self.student_place)
+        places |= {"origin": reach(self.origin)}
+        return self.model_copy(update={**places, "corpus": corpus, "dev": dev, "student_place": student})
 
     def trial(self, label: str, settings: dict[str, Any], trials: str, *, halved: int = 0) -> TrialSpec:
         """The whole specification of a trial with these settings. trials: the folder or URL that holds its folder;
@@ -76,7 +79,7 @@ class SweepSpec(BaseModel):
             train=self.train,
             dev=self.dev,
             teacher=self.teacher,
-            student=self.student,
+            student=self.student_place or self.student,
             origin=self.origin,
             corpus=self.corpus,
             method=settings["method"],

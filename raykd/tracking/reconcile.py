@@ -67,8 +67,7 @@ class Reconciler:
                     self._busy = False
                 if away_since is None:
                     away_since = time.monotonic()
-                    reason = str(error).strip().splitlines() or [type(error).__name__]
-                    self._say(f"{self.what} is away ({reason[0][:200]}); the sweep goes on and writes it later")
+                    self._say(f"{self.what} is away ({_reason(error)}); the sweep goes on and writes it later")
                 with self._changed:
                     self._changed.wait_for(lambda: self._closed, pause)
                 pause = min(2 * pause, LONGEST_PAUSE_S)
@@ -79,3 +78,11 @@ class Reconciler:
                 with self._changed:
                     self._busy = False
                     self._changed.notify_all()
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of what lies behind `error`: what libraries say around it tells little."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:200]

@@ -29,10 +29,12 @@ class Student(PythonModel):
         self.max_length = about["spec"]["training"]["max_length"]
         self.task = about["spec"]["task"]
         self.labels = self.task["labels"]
-        self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         self.span = self.task.get("kind") == "span"
         kind = AutoModelForQuestionAnswering if self.span else AutoModelForSequenceClassification
-        self.model = kind.from_pretrained(folder).eval()
+        self.model = kind.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False, use_safetensors=True
+        ).eval()
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
         """Answer every row of `model_input`."""

@@ -52,7 +52,14 @@ class StudyMirror:
         self._steps: dict[str, set[int]] = {}  # of trials that are still open there
         self._ended: set[str] = set()
         self._reconciler = Reconciler("the study's database", self._sync, say)
-        self.touch, self.close = self._reconciler.touch, self._reconciler.close
+        self.touch = self._reconciler.touch
+
+    def close(self, timeout: float) -> int:
+        """Wait until everything is written, `timeout` seconds at most; returns how many trials are not."""
+        left = self._reconciler.close(timeout)
+        if (storage := self._storage) is not None:
+            storage.engine.dispose()
+        return left
 
     def _sync(self, label: str) -> None:
         try:
@@ -62,6 +69,9 @@ class StudyMirror:
                 self._storage.engine.dispose()
             self._storage = None
             raise
+        finally:
+            if (storage := self._storage) is not None:
+                storage.remove_session()  # of this thread: its connection goes back, so that close can end it
 
     def _write(self, label: str, trial: FrozenTrial) -> None:
         storage = self._open()
@@ -114,11 +124,15 @@ def set_aside(folder: Path, say: Callable[[str], object]) -> None:
             verdict = str(connection.execute("pragma quick_check").fetchone()[0])
         finally:
             connection.close()
+    except sqlite3.OperationalError:  # somebody holds it, or the disk is away: that is no damage
+        return
     except sqlite3.DatabaseError as error:
         verdict = str(error)
     if verdict != "ok":
         aside = next(place for n in range(1, 1000) if not (place := file.with_suffix(f".damaged-{n}")).exists())
         shutil.move(file, aside)
+        for beside in ("-journal", "-wal", "-shm"):  # SQLite would take them for the new database's
+            file.with_name(file.name + beside).unlink(missing_ok=True)
         say(f"{file} is damaged ({verdict}): kept as {aside.name}, and made anew from the journal")
 
 

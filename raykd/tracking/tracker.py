@@ -112,6 +112,7 @@ class Tracker:
         # Its own retries would hold up everything behind them for minutes; the reconciler's do not.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines at the end of each run
         from mlflow import MlflowClient
 
         logging.getLogger("mlflow").setLevel(logging.ERROR)  # it tells of every table it makes
@@ -127,10 +128,9 @@ class Tracker:
         while token is not None:  # of a resumed sweep: one question instead of one a trial
             page = client.search_runs([self._experiment], where, max_results=1000, page_token=token or None)
             for run in page:
-                label = run.data.tags["raykd.trial"]
-                self._runs[label] = run.info.run_id
-                if (state := run.data.tags.get("raykd.state")) in STATUS:
-                    self._ended[label] = state
+                label, state = run.data.tags["raykd.trial"], run.data.tags.get("raykd.state", "")
+                if run.info.status == STATUS.get(state):  # all of it is there; others are looked at one by one
+                    self._runs[label], self._ended[label] = run.info.run_id, state
             token = page.token or None
         self._client = client
 
