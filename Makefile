@@ -18,12 +18,21 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)
 	$(BIN)/raykd tune --task rte --data sample --trials 12
 
-test: check
-	$(BIN)/python -m pytest -q
+# The many small tests on every core, then whole sweeps one at a time.
+test: check lint-deploy
+	$(BIN)/python -m pytest -q -n auto -m "not slow"
+	$(BIN)/python -m pytest -q -m slow
 
 # Without the sweeps on Ray: about a minute.
 test-fast: $(STAMP)
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -n auto -m "not slow"
+
+# Linters of deploy/, in an environment of their own: tests/deploy uses them where they are.
+lint-deploy: .venv-deploy/.installed
+.venv-deploy/.installed: deploy/tools.txt
+	$(PYTHON) -m venv .venv-deploy
+	.venv-deploy/bin/python -m pip install --quiet --disable-pip-version-check -r deploy/tools.txt
+	touch $@
 
 # Lint, format and types.
 check: $(STAMP)
@@ -61,4 +70,4 @@ fuzz: $(STAMP)
 	$(BIN)/python -m tests.fuzz --cases 10000 $(FLAGS)
 
 clean:
-	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-deploy dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
