@@ -24,7 +24,7 @@ from ray._raylet import GcsClient  # type: ignore[attr-defined]  # missing from 
 from ray.exceptions import AuthenticationError
 
 from raykd.errors import UserError
-from raykd.train.notice import LISTEN
+from raykd.train.worker_start import BEGIN
 
 CONNECT_S = 5.0
 ANSWER_S = 12.0
@@ -48,7 +48,7 @@ def session(address: str | None, environment: dict[str, str], *, cpus: int | Non
         "log_to_driver": False,
         "logging_level": logging.ERROR,
         "configure_logging": False,
-        "runtime_env": {"env_vars": environment, "worker_process_setup_hook": LISTEN},
+        "runtime_env": {"env_vars": environment, "worker_process_setup_hook": BEGIN},
     }
     with contextlib.nullcontext() if address else _loopback():
         if address is None:

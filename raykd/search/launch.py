@@ -202,7 +202,7 @@ def _check_uris(tracking: str, study: str | None) -> None:
     if study is not None and _password(study):
         problems.append("study-uri holds a password: put it into PGPASSWORD or a password file (PGPASSFILE) instead")
     if study is not None and "://" not in study:
-        problems.append(f"study-uri '{study}': a database address such as postgresql+psycopg://user@host/database")
+        problems.append(f"study-uri '{study}': a database address such as postgresql://user@host/database")
     if problems:
         raise UserError(*problems)
 

@@ -8,6 +8,7 @@ proposing from what it holds. Every operation costs the same however many trials
 from __future__ import annotations
 
 import bisect
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -77,8 +78,9 @@ class Ledger:
 
     def next(self) -> TrialSpec | None:
         """The next trial to run: one that was under way, the baseline, or a new proposal; None when there is none."""
-        if self._waiting:
-            return self.spec_of(self._waiting.pop(0))
+        while self._waiting:
+            if (label := self._waiting.pop(0)) in self._running:  # one may have ended by what it had said before
+                return self.spec_of(label)
         if BASELINE not in self._entries:
             return self._start(BASELINE, baseline_settings(self.space))
         enough = len(self._entries) - 1 >= self.spec.trials
@@ -122,8 +124,11 @@ class Ledger:
         return rung and self._halving.stops(label, report["evaluation"], report["score"])
 
     def end(self, label: str, state: TrialState, *, error: str | None = None) -> None:
-        """Write down how a trial ended, once."""
-        if self._entries[label].state is TrialState.RUNNING:
+        """Write down how a trial ended, once. A score that is no number is no result."""
+        entry = self._entries[label]
+        if state is TrialState.COMPLETE and entry.score is not None and math.isnan(entry.score):
+            state, error = TrialState.FAIL, "its last score is not a number"
+        if entry.state is TrialState.RUNNING:
             self._write({"event": "end", "trial": label, "state": state.name, "error": error})
 
     def again(self, label: str, why: str) -> None:
@@ -155,6 +160,8 @@ class Ledger:
         elif event["event"] == "again":
             self._entries[label] = replace(entry, again=Counter(entry.again) + Counter([event["why"]]))
         elif event["event"] == "end":
+            if entry.score is None and event["state"] == "COMPLETE":
+                return  # its reports are damaged: it runs again
             self._ended(replace(entry, state=TrialState[event["state"]], error=event["error"]))
         elif event["event"] == "report" and self._counts(label, event["report"]):
             report = event["report"]
@@ -196,11 +203,11 @@ class Ledger:
         """Trial `label` as Optuna writes it. A failed one has no value, however good it looked before."""
         entry, marks = self._entries[label], dict(self._marks[label])  # a mirror's thread asks while the driver writes
         params, distributions = ({}, {}) if label == BASELINE else point_of(self.space, entry.settings)
-        complete = entry.state is TrialState.COMPLETE
+        stopped = entry.state is TrialState.PRUNED and entry.score is not None and not math.isnan(entry.score)
         attributes = {"label": label, "settings": entry.settings, "error": entry.error, "again": dict(entry.again)}
         return create_trial(
             state=entry.state,
-            value=entry.score if complete or (entry.state is TrialState.PRUNED and marks) else None,
+            value=entry.score if entry.state is TrialState.COMPLETE or stopped else None,
             params=params,
             distributions=distributions,
             user_attrs={key: value for key, value in attributes.items() if value},

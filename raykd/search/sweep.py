@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from optuna.trial import TrialState
@@ -14,10 +12,10 @@ from rich.console import Console
 
 from raykd import storage
 from raykd.report.curves import Curve, draw, write_table
-from raykd.search.conductor import Conductor, Mirror
+from raykd.search.afterwards import PATIENCE_S, After, journal_in
+from raykd.search.conductor import Conductor
 from raykd.search.display import LiveDisplay
 from raykd.search.holder import held
-from raykd.search.journal import FOLDER, Journal
 from raykd.search.ledger import BASELINE, Entry, Ledger
 from raykd.search.room import Room
 from raykd.search.space import Space
@@ -25,10 +23,10 @@ from raykd.search.spec import SweepSpec
 from raykd.tracking.reconcile import Reconciler
 from raykd.tracking.study import StudyMirror, set_aside, study_uri
 from raykd.tracking.tracker import Conclusion, Tracker
+from raykd.train.told import told
 from raykd.train.trial import STUDENT
 
 CHAMPION = "champion"
-PATIENCE_S = 900.0  # at its end a sweep waits as long as this for servers that are away
 TRIALS = "trials"
 
 
@@ -71,67 +69,31 @@ def run_sweep(
         console.print(line)
 
     display = LiveDisplay(console, metric=spec.task.primary, trials=spec.trials, teacher_score=spec.teacher_score)
-    with held(spec.name, room.folder, room.place, say), _journal(room, say) as (journal, written):
+    with held(spec.name, room.folder, room.place, say), journal_in(room, say) as (journal, safe):
         ledger = Ledger(journal, spec, space, storage.join(room.place, TRIALS))
         set_aside(room.folder, say)
         study = StudyMirror(spec, spec.study_uri or study_uri(room.folder), ledger.frozen, say)
         tracker = Tracker(spec, ledger, room.artifacts, say)
-        mirrors: list[Mirror] = [study, tracker, written]
+        _clean_all(ledger)
+
+        def remove(what: str) -> None:
+            _clean(ledger, what.partition("/")[0], student="/" in what)
+
+        cleaner = Reconciler("the trials' place", remove, say)  # it takes long in a store
+
+        def clean(label: str, student: bool) -> None:
+            safe.after(partial(cleaner.touch, f"{label}/{STUDENT}" if student else label))
+
         with display:
-            conductor = Conductor(ledger, mirrors, display, lambda label, student: _clean(ledger, label, student))
-            _clean_all(ledger)
+            conductor = Conductor(ledger, [After(safe, study), After(safe, tracker)], display, clean)
+            if room.remote:
+                _hear(conductor)
             ray_tune.run(conductor, spec, room.folder, time_budget=time_budget)
-        return _conclude(conductor, spec, room, study, tracker)
-
-
-@contextlib.contextmanager
-def _journal(room: Room, say: Callable[[str], object]) -> Iterator[tuple[Journal, Mirror]]:
-    """The sweep's journal and what keeps the object store's copy of it, if that is where the sweep lives."""
-    if not room.remote:
-        yield Journal(room.folder, say), _Nowhere()
-        return
-    copy = storage.Mirror(room.folder / FOLDER, storage.join(room.place, FOLDER))
-    _catch_up(copy)
-    journal = Journal(room.folder, say)
-    uploads = Reconciler("the object store", lambda _: copy.push(), say)
-    try:
-        yield journal, _Whole(uploads)
-    finally:
-        uploads.touch(FOLDER)
-        if uploads.close(PATIENCE_S):
-            say(f"warning: the end of the journal is in {journal.folder} alone, not in {room.place}")
-
-
-def _catch_up(copy: storage.Mirror) -> None:
-    """Bring the journal here up to the object store's. What this machine wrote while the store was away stays, unless
-    the sweep has gone on elsewhere since."""
-    if not storage.exists(copy.url):
-        return
-    with tempfile.TemporaryDirectory() as scratch:
-        there = Path(scratch) / FOLDER
-        storage.fetch(copy.url, there)
-        for file in there.iterdir():
-            here = copy.folder / file.name
-            if not here.is_file() or not here.read_bytes().startswith(file.read_bytes()):
-                shutil.rmtree(copy.folder, ignore_errors=True)
-                shutil.copytree(there, copy.folder)
-                return
-
-
-class _Nowhere:
-    def touch(self, label: str) -> None:
-        """There is no copy to keep."""
-
-
-@dataclass(frozen=True)
-class _Whole:
-    """Any change is a change of the one journal."""
-
-    uploads: Reconciler
-
-    def touch(self, label: str) -> None:
-        """Upload it, some time soon."""
-        self.uploads.touch(FOLDER)
+        safe.wait(PATIENCE_S)
+        result = _conclude(conductor, spec, room, study, tracker)
+        if cleaner.close(PATIENCE_S):
+            say(f"warning: {ledger.trials} still holds what trials left; a --resume removes it")
+        return result
 
 
 def _conclude(conductor: Conductor, spec: SweepSpec, room: Room, study: StudyMirror, tracker: Tracker) -> SweepResult:
@@ -184,6 +146,15 @@ def _show(ledger: Ledger, spec: SweepSpec, folder: Path, entries: list[Entry], b
     metric, label = spec.task.primary, best.label if best else None
     picture = draw(folder, curves, title=title, metric=metric, teacher=spec.teacher_score, best=label)
     return [picture, write_table(folder, curves)]
+
+
+def _hear(conductor: Conductor) -> None:
+    """What trials under way had said, though the journal that is left does not have it."""
+    for label in conductor.ledger.running:
+        for report in told(conductor.ledger.spec_of(label)):
+            if conductor.reported(label, report):
+                conductor.stopped_early(label)
+                break
 
 
 def _clean(ledger: Ledger, label: str, student: bool) -> None:

@@ -21,7 +21,7 @@ def register(student: Path, *, name: str, run_id: str, tracking_uri: str, tags: 
     mlflow.set_tracking_uri(tracking_uri)
     mlflow.set_registry_uri(tracking_uri)
     pins = [f"{package}=={metadata.version(package)}" for package in ("mlflow", "torch", "transformers", "pandas")]
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    logging.getLogger("mlflow").setLevel(logging.CRITICAL)
     client = mlflow.MlflowClient()
     known = client.search_model_versions(f"name = '{name}'")
     version = next((found.version for found in known if found.tags.items() >= tags.items()), None)

@@ -96,7 +96,7 @@ class StudyMirror:
 
     def _open(self) -> optuna.storages.RDBStorage:
         if self._storage is None:
-            storage = optuna.storages.RDBStorage(self.uri, engine_kwargs=_engine(self.uri))
+            storage = optuna.storages.RDBStorage(_driven(self.uri), engine_kwargs=_engine(self.uri))
             for baseline in (False, True):
                 name = study_name(self.spec) + f"/{BASELINE}" * baseline
                 study = optuna.create_study(study_name=name, storage=storage, direction="maximize", load_if_exists=True)
@@ -134,6 +134,12 @@ def set_aside(folder: Path, say: Callable[[str], object]) -> None:
         for beside in ("-journal", "-wal", "-shm"):  # SQLite would take them for the new database's
             file.with_name(file.name + beside).unlink(missing_ok=True)
         say(f"{file} is damaged ({verdict}): kept as {aside.name}, and made anew from the journal")
+
+
+def _driven(uri: str) -> str:
+    """A bare ``postgresql://`` by psycopg 3, which `raykd[cluster]` installs; SQLAlchemy would look for psycopg2."""
+    scheme, separator, rest = uri.partition("://")
+    return f"postgresql+psycopg{separator}{rest}" if scheme in ("postgresql", "postgres") else uri
 
 
 def _engine(uri: str) -> dict[str, object]:

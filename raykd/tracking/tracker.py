@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from raykd.search.spec import SweepSpec
 
 STATUS = {"complete": "FINISHED", "pruned": "KILLED", "fail": "FAILED"}  # Optuna's states in MLflow's words
+BATCH = 1000  # metrics that MLflow takes at once
 SWEEP = ""  # what the sweep's own run is called among the labels of trials
 
 
@@ -66,6 +67,7 @@ class Tracker:
         self._runs: dict[str, str] = {}
         self._written: dict[str, set[int]] = {}  # steps of the runs that are still open
         self._ended: dict[str, str] = {}
+        self._doubted: set[str] = set()  # runs that may be there, and hold who knows what
         self._conclusion: Conclusion | None = None
         self._concluded = 0  # milliseconds: a score that is written twice is the same point
         self._reconciler = Reconciler("MLflow", self._sync, say)
@@ -104,6 +106,7 @@ class Tracker:
         except Exception:
             self._written.pop(label, None)  # whether the last write arrived is asked for anew
             self._runs.pop(label, None)
+            self._doubted.add(label)
             raise
 
     def _open(self) -> None:
@@ -115,7 +118,7 @@ class Tracker:
         os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines at the end of each run
         from mlflow import MlflowClient
 
-        logging.getLogger("mlflow").setLevel(logging.ERROR)  # it tells of every table it makes
+        logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # it tells of every table; its errors are raised as well
         logging.getLogger("alembic").setLevel(logging.ERROR)
         client = MlflowClient(self.spec.tracking_uri)
         name = experiment_name(self.spec.task.name)
@@ -131,6 +134,8 @@ class Tracker:
                 label, state = run.data.tags["raykd.trial"], run.data.tags.get("raykd.state", "")
                 if run.info.status == STATUS.get(state):  # all of it is there; others are looked at one by one
                     self._runs[label], self._ended[label] = run.info.run_id, state
+                else:
+                    self._doubted.add(label)
             token = page.token or None
         self._client = client
 
@@ -146,7 +151,7 @@ class Tracker:
         if label in self._runs:
             return self._runs[label]
         where = f"tags.`raykd.sweep` = '{self.spec.uid}' and tags.`raykd.trial` = '{label}'"
-        found = self.client.search_runs([self._experiment], where, max_results=1)
+        found = self.client.search_runs([self._experiment], where, max_results=1) if label in self._doubted else []
         if found:
             run = found[0].info.run_id
         else:
@@ -158,6 +163,7 @@ class Tracker:
             }
             above = {"mlflow.parentRunId": self._runs[SWEEP]} if label else {}
             run = self.client.create_run(self._experiment, tags={**common, **tags, **above, **own}).info.run_id
+            self._written[label] = set()
         self.client.log_batch(run, params=[Param(key, str(value)[:6000]) for key, value in params.items()])
         self._runs[label] = run
         return run
@@ -183,7 +189,7 @@ class Tracker:
         self.client.set_terminated(run, end.status)
 
     def _sync_trial(self, entry: Entry) -> None:
-        from mlflow.entities import Metric
+        from mlflow.entities import Metric, RunTag
 
         label, state = entry.label, entry.state.name.lower()
         if self._ended.get(label) == state:
@@ -199,22 +205,24 @@ class Tracker:
             self._written[label] = {metric.step for metric in history}
             if self.client.get_run(run).info.status != "RUNNING":
                 self.client.update_run(run, status="RUNNING")
-        written = self._written[label]
+        written, batch = self._written[label], list[Metric]()
         for report in self.book.reports(label):
             step = round(100 * report["progress"])  # percent: trials of different length share one axis
             if step in written:
                 continue
             values = {"score": report["score"], "progress": report["progress"], "seconds": report["seconds"]}
             at = int(1000 * report["at"])
-            batch = [Metric(key, value, at, step) for key, value in (report["metrics"] | values).items()]
-            self.client.log_batch(run, metrics=batch)
+            batch += [Metric(key, value, at, step) for key, value in (report["metrics"] | values).items()]
             written.add(step)
+        facts = {f"raykd.again.{why}": str(times) for why, times in entry.again.items()}
+        if entry.error:
+            facts["raykd.error"] = entry.error[:5000]
         if state in STATUS:
-            if entry.error:
-                self.client.set_tag(run, "raykd.error", entry.error[:5000])
-            for why, times in entry.again.items():
-                self.client.set_tag(run, f"raykd.again.{why}", str(times))
-            self.client.set_tag(run, "raykd.state", state)
+            facts["raykd.state"] = state
+        for start in range(0, len(batch), BATCH):
+            self.client.log_batch(run, metrics=batch[start : start + BATCH])
+        if state in STATUS:
+            self.client.log_batch(run, tags=[RunTag(key, value) for key, value in facts.items()])
             self.client.set_terminated(run, STATUS[state])
             self._ended[label] = state
             self._written.pop(label)

@@ -16,12 +16,14 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
+from raykd.storage import is_url
 from raykd.train.claim import Claim
 from raykd.train.config import TrialSpec
 from raykd.train.loop import Report
 from raykd.train.notice import leave_notice
 from raykd.train.outcome import Lost, outcome_of
 from raykd.train.placed import placed
+from raykd.train.told import Told
 from raykd.train.trial import run_trial
 from raykd.train.world import World, joined
 
@@ -63,9 +65,16 @@ def _run(
         return leave()
 
     with placed(spec) as (local, saved):
+        kept = Told(local) if claim is not None and is_url(spec.folder) else None
+
+        def tell(done: Report) -> bool:
+            if kept is not None:
+                kept.add(done)
+            return report(done)
+
         while True:
             try:
-                run_trial(local, report, saved=saved, leave=go, world=world)
+                run_trial(local, tell, saved=saved, leave=go, world=world)
                 return
             except Exception as error:
                 if outcome_of(error)[0] != "disk" or spec.workers > 1 or time.monotonic() > end:

@@ -15,6 +15,7 @@ from ray._private import services
 
 from raykd.errors import UserError
 from raykd.search.cluster import Node, capacity, require, session
+from raykd.train.worker_start import interface_of
 from tests.cluster.raylets import MARK, Raylets, free_port, processes_of, raylets
 
 SMALL = [Node("a", "10.0.0.1", 4, 0), Node("b", "10.0.0.2", 4, 2)]
@@ -55,6 +56,12 @@ def test_too_small_says_the_arithmetic_at_once() -> None:
     with pytest.raises(UserError, match="the cluster has none"):
         require([], workers=1, threads=1, gpus_per_worker=0)
     assert require(SMALL, workers=2, threads=2, gpus_per_worker=1) == 1
+
+
+def test_the_interface_of_an_address() -> None:
+    assert interface_of("127.0.0.1") == "lo"
+    assert interface_of("127.3.2.1") == "lo"
+    assert interface_of("203.0.113.77") is None
 
 
 JOIN = """

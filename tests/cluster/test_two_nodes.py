@@ -101,4 +101,4 @@ def test_a_sweep_spreads_over_both_nodes(where: str, place: Place, tmp_path: Pat
         texts = ["".join(file.read_text() for file in files) for files in worked]
     assert done.returncode == 0, done.stdout
     assert "2 trials fit at once" in done.stdout
-    assert all("actor_name:ImplicitFunc" in text or ":actor_name:" in text for text in texts), "a node had no trial"
+    assert all(":actor_name:" in text for text in texts), "a node had no trial"
