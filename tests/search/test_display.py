@@ -4,59 +4,93 @@ from __future__ import annotations
 
 import io
 import itertools
+from collections.abc import Callable
 
 import pytest
 from optuna.trial import TrialState
 from rich.console import Console
 
-from raykd.search.display import LiveDisplay, settings_text
-from raykd.search.ledger import Entry
+from raykd.search.display import ROWS, LiveDisplay, settings_text
+from raykd.search.ledger import Ledger
+from tests.search.conftest import report, started
 
-KD = {"method": "kd", "alpha": 0.5}
-
-
-def entry(label: str, state: TrialState, score: float | None, evaluation: int = 8, error: str | None = None) -> Entry:
-    return Entry(label, state, score, evaluation, KD, error)
+Open = Callable[[], Ledger]
 
 
-ENTRIES = [
-    entry("baseline", TrialState.COMPLETE, 0.8),
-    entry("t0000", TrialState.COMPLETE, 0.9),
-    entry("t0001", TrialState.PRUNED, 0.5, 2),
-    entry("t0002", TrialState.FAIL, None, 0, "NonFiniteLoss: loss is nan at step 3"),
-    entry("t0003", TrialState.RUNNING, 0.7, 4),
-]
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every look at the clock is 30 s after the one before."""
+    ticks = itertools.count(0.0, 30.0)
+    monkeypatch.setattr("raykd.search.display.time.monotonic", lambda: next(ticks))
 
 
-def shown(console: Console, monkeypatch: pytest.MonkeyPatch) -> str:
-    clock = itertools.count(0.0, 30.0)
-    monkeypatch.setattr("raykd.search.display.time.monotonic", lambda: next(clock))
-    display = LiveDisplay(console, metric="accuracy", trials=9, teacher_score=0.95)
+def play(ledger: Ledger, console: Console) -> tuple[LiveDisplay, str]:
+    """A sweep of nine: the baseline and t0000 done, t0001 stopped, t0002 failed after a loss, t0003 under way."""
+    display = LiveDisplay(console, metric="accuracy", trials=8, teacher_score=0.95)
     with display:
-        display.show([ENTRIES[0], entry("t0000", TrialState.RUNNING, None, 0)], {"t0000": 0.1})
-        display.show(ENTRIES, {"t0003": 0.5})
-        display.show(ENTRIES, {"t0003": 0.5})
+        labels = [started(ledger) for _ in range(5)]
+        for label in labels:
+            display.show(ledger, ledger.entry(label), dict.fromkeys(labels, 0.0))
+        ledger.report(labels[1], report(2, 0.9))
+        for label, evaluation, score in zip(labels, (8, 8, 2, 2, 4), (0.8, 0.9, 0.5, 0.95, 0.97), strict=True):
+            ledger.report(label, report(evaluation, score))
+            ledger.end(label, TrialState.COMPLETE) if evaluation == 8 else None
+            display.show(ledger, ledger.entry(label), {labels[4]: 0.0})
+        ledger.again(labels[3], "preempted")
+        display.show(ledger, ledger.entry(labels[3]), {})
+        display.show(ledger, ledger.entry(labels[3]), {})
+        ledger.end(labels[3], TrialState.FAIL, error="NonFiniteLoss: loss is nan at step 3")
+        for label in labels:
+            display.show(ledger, ledger.entry(label), {labels[4]: 0.5})
         if display._live is not None:
-            console.print(display._table(ENTRIES, {"t0003": 0.5}))
+            console.print(display._table(ledger, {labels[4]: 0.5}))
     assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
+    return display, console.file.getvalue()
 
 
-def test_lines_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = shown(Console(file=io.StringIO(), width=200), monkeypatch).splitlines()
-    assert len(lines) == 4  # each trial that is over, once
+@pytest.mark.usefixtures("clock")
+def test_lines_where_there_is_no_terminal(open_ledger: Open) -> None:
+    lines = play(open_ledger(), Console(file=io.StringIO(), width=200))[1].splitlines()
+    assert len(lines) == 5  # each trial that is over, once, and one that came again
+    assert "baseline done" in lines[0]
     assert "t0000 done" in lines[1]
     assert "accuracy 0.9000 at evaluation 8" in lines[1]
-    assert "kd alpha=0.5" in lines[1]
+    assert "kd epochs=" in lines[1]
     assert "t0001 pruned" in lines[2]
-    assert "loss is nan at step 3" in lines[3]
-    assert "4/10, 1 pruned, 1 failed, best 0.9000, about" in lines[3]
+    assert "t0002 again  its machine was taken back 1 x" in lines[3]
+    assert "loss is nan at step 3" in lines[4]
+    assert "4/9, 1 pruned, 1 failed, best 0.9000, about" in lines[4]
 
 
-def test_a_live_table_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = shown(Console(file=io.StringIO(), width=200, force_terminal=True, color_system=None), monkeypatch)
+@pytest.mark.usefixtures("clock")
+def test_a_live_table_on_a_terminal(open_ledger: Open) -> None:
+    console = Console(file=io.StringIO(), width=200, force_terminal=True, color_system=None)
+    text = play(open_ledger(), console)[1]
     for part in ("1 running", "1 pruned", "best 0.9000", "left", "teacher 0.9500", "undistilled 0.8000", "t0003"):
         assert part in text
+
+
+def test_the_time_left_counts_only_what_this_process_did(open_ledger: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("raykd.search.display.time.monotonic", lambda: now)
+    display = LiveDisplay(Console(file=io.StringIO()), metric="accuracy", trials=8, teacher_score=0.95)
+    assert display._time_left(5, {}) == ""  # five were over when it began
+    now = 110.0
+    assert display._time_left(5, {"t0007": 0.5}) == ""
+    assert display._time_left(6, {}) == "30 s"  # one took 10 s, three are left
+
+
+def test_a_table_of_many_trials_fits_a_screen(open_ledger: Open) -> None:
+    ledger = open_ledger()
+    console = Console(file=io.StringIO(), width=200)
+    display = LiveDisplay(console, metric="accuracy", trials=8, teacher_score=0.95)
+    label = started(ledger)
+    monstrous = {label: 0.1} | {f"x{n}": 0.1 for n in range(1000)}
+    known = ledger.entry(label)
+    ledger._entries.update(dict.fromkeys(monstrous, known))
+    console.print(display._table(ledger, monstrous))
+    assert isinstance(console.file, io.StringIO)
+    assert len(console.file.getvalue().splitlines()) == ROWS + 2
 
 
 def test_settings_are_short() -> None:

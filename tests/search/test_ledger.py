@@ -1,79 +1,118 @@
-"""The book of a sweep tells Optuna what happened, and survives the death of its process."""
+"""The book of a sweep: what it decides, and that a process that opens it later finds all of it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
-import optuna
+import pytest
 from optuna.trial import TrialState
 
+from raykd.search import ledger as module
+from raykd.search.journal import Journal
 from raykd.search.ledger import BASELINE, Ledger
+from raykd.search.space import Dimension, Space
+from raykd.search.spec import SweepSpec
+from tests.search.conftest import report, run, started
 
 Open = Callable[[], Ledger]
 
-
-def run(ledger: Ledger, label: str, scores: list[float]) -> bool:
-    """Report `scores` as a trial would; True if it was stopped on the way."""
-    return any(ledger.report(label, number, score, may_stop=True) for number, score in enumerate(scores, start=1))
-
-
-def started(ledger: Ledger) -> str:
-    spec = ledger.next()
-    assert spec is not None
-    return spec.label
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 def test_the_baseline_comes_first_with_the_largest_budget_and_is_never_stopped(open_ledger: Open) -> None:
     ledger = open_ledger()
     first = ledger.next()
     assert first is not None
-    assert first.label == BASELINE
-    assert first.method == "none"
-    assert first.parameters == {}
+    assert (first.label, first.folder, first.method, first.parameters) == (BASELINE, "trials/baseline", "none", {})
     assert first.training.epochs == 2
     for _ in range(3):
         run(ledger, label := started(ledger), [0.9] * 8)
         ledger.end(label, TrialState.COMPLETE)
     assert not run(ledger, BASELINE, [0.1] * 8)
+    assert ledger.baseline_score == 0.1
 
 
-def test_optuna_is_told_the_truth(open_ledger: Open, tmp_path: Path) -> None:
+def test_optuna_is_told_the_truth(open_ledger: Open) -> None:
     """S9: stopped is PRUNED with its steps, NaN is FAIL without a value, done is COMPLETE."""
     ledger = open_ledger()
     started(ledger)
-    done, stopped, failed = (started(ledger) for _ in range(3))
+    done, stopped, failed, under_way = (started(ledger) for _ in range(4))
     assert not run(ledger, done, [0.5, 0.6, 0.7, 0.8])
     ledger.end(done, TrialState.COMPLETE)
     assert run(ledger, stopped, [0.4, 0.41, 0.42])
     assert not run(ledger, failed, [0.9])
+    ledger.again(failed, "died")
     ledger.end(failed, TrialState.FAIL, error="NonFiniteLoss: loss is nan at step 12 of 30; last good value 0.5")
-    study = optuna.load_study(study_name="test", storage=f"sqlite:///{tmp_path / 'study.db'}")
-    states = [(trial.state, trial.value, trial.intermediate_values) for trial in study.trials]
-    assert states[0] == (TrialState.COMPLETE, 0.8, {1: 0.5, 2: 0.6, 3: 0.7, 4: 0.8})
-    assert states[1] == (TrialState.PRUNED, 0.41, {1: 0.4, 2: 0.41})
-    assert states[2] == (TrialState.FAIL, None, {1: 0.9})
-    assert "step 12" in study.trials[2].user_attrs["error"]
+    for book in (ledger, open_ledger()):
+        trials = [book.frozen(label) for label in (done, stopped, failed, under_way)]
+        assert [(trial.state, trial.value, trial.intermediate_values) for trial in trials] == [
+            (TrialState.COMPLETE, 0.8, {1: 0.5, 2: 0.6, 3: 0.7, 4: 0.8}),
+            (TrialState.PRUNED, 0.41, {1: 0.4, 2: 0.41}),
+            (TrialState.FAIL, None, {1: 0.9}),
+            (TrialState.RUNNING, None, {}),
+        ]
+        assert "step 12" in trials[2].user_attrs["error"]
+        assert trials[2].user_attrs["again"] == {"died": 1}
+        assert set(trials[0].params) == {"epochs", "learning_rate", "temperature"}
+        assert book.frozen(BASELINE).params == {}
+        assert book.best() == book.entry(done)
+        assert [trial.user_attrs["label"] for trial in book._history()] == [done, stopped, under_way]
 
 
-def test_a_trial_is_not_stopped_before_its_grace_or_in_an_unscored_stage(open_ledger: Open) -> None:
+def test_the_best_is_the_first_of_equals_and_never_a_stopped_failed_or_undistilled_one(open_ledger: Open) -> None:
+    ledger = open_ledger()
+    labels = [started(ledger) for _ in range(5)]
+    for label, score in zip(labels, (0.9, 0.5, 0.7, 0.7, 0.99), strict=True):
+        ledger.report(label, report(1, score))
+    ledger.end(labels[4], TrialState.FAIL, error="x")
+    assert ledger.best() is None
+    for label in (labels[3], labels[0], labels[2], labels[1]):
+        ledger.end(label, TrialState.COMPLETE)
+    for book in (ledger, open_ledger()):
+        best = book.best()
+        assert best is not None
+        assert best.label == labels[2]
+        assert book.tally == {TrialState.COMPLETE: 4, TrialState.FAIL: 1, TrialState.RUNNING: 0}
+
+
+def test_a_trial_is_not_stopped_before_its_grace_or_in_an_unscored_stage_or_at_its_end(open_ledger: Open) -> None:
     ledger = open_ledger()
     started(ledger)
     good, bad = started(ledger), started(ledger)
     run(ledger, good, [0.9, 0.9])
-    assert not ledger.report(bad, 1, 0.1, may_stop=True)
-    assert not ledger.report(bad, 2, 0.1, may_stop=False)
-    assert ledger.report(bad, 4, 0.1, may_stop=True)
+    assert not ledger.report(bad, report(1, 0.1))
+    assert not ledger.report(bad, report(2, 0.1, scored=False))
+    assert not ledger.report(bad, report(4, 0.1, of=4))
+    assert ledger.report(bad, report(5, 0.1))
 
 
-def test_the_same_report_twice_counts_once(open_ledger: Open) -> None:
+def test_the_same_report_twice_counts_once(open_ledger: Open, tmp_path: Path) -> None:
+    """S30."""
     ledger = open_ledger()
     started(ledger)
     label = started(ledger)
-    ledger.report(label, 1, 0.5, may_stop=True)
-    ledger.report(label, 1, 0.5, may_stop=True)
-    entry = next(entry for entry in ledger.entries() if entry.label == label)
-    assert (entry.evaluation, entry.score) == (1, 0.5)
+    for score in (0.5, 0.5, 0.6):  # whatever it says the second time
+        assert not ledger.report(label, report(1, score))
+    for book in (ledger, open_ledger()):
+        entry = book.entry(label)
+        assert (entry.evaluation, entry.score) == (1, 0.5)
+        assert book.reports(label) == [report(1, 0.5)]
+    assert (tmp_path / "journal" / "000001.jsonl").read_text().count('"event": "report"') == 1
+
+
+def test_reports_out_of_order_and_clocks_that_jump(open_ledger: Open) -> None:
+    """S30: the number of the evaluation decides, no clock does."""
+    ledger = open_ledger()
+    started(ledger)
+    label = started(ledger)
+    for number in (1, 3, 2):
+        assert not ledger.report(label, {**report(number, number / 10), "at": 1e9 - number, "seconds": -5.0})
+    for book in (ledger, open_ledger()):
+        assert (book.entry(label).evaluation, book.entry(label).score) == (3, 0.3)
+        assert [each["evaluation"] for each in book.reports(label)] == [1, 2, 3]
 
 
 def test_a_late_report_of_a_stopped_trial_changes_nothing(open_ledger: Open) -> None:
@@ -82,36 +121,44 @@ def test_a_late_report_of_a_stopped_trial_changes_nothing(open_ledger: Open) -> 
     run(ledger, started(ledger), [0.9, 0.9])
     stopped = started(ledger)
     assert run(ledger, stopped, [0.1, 0.1])
-    assert ledger.report(stopped, 3, 1.0, may_stop=True)
+    assert ledger.report(stopped, report(3, 1.0))
     ledger.end(stopped, TrialState.COMPLETE)
-    entry = next(entry for entry in ledger.entries() if entry.label == stopped)
-    assert (entry.state, entry.evaluation) == (TrialState.PRUNED, 2)
+    ledger.again(stopped, "died")
+    for book in (ledger, open_ledger()):
+        entry = book.entry(stopped)
+        assert (entry.state, entry.evaluation, dict(entry.again)) == (TrialState.PRUNED, 2, {})
+        assert stopped not in book.running
 
 
-def test_a_new_process_goes_on_where_the_dead_one_was(open_ledger: Open) -> None:
-    """S5: same trials, none twice, those under way first, the proposals those of a sweep that was never interrupted."""
-    dead = open_ledger()
-    before = [dead.next() for _ in range(4)]
-    labels = [spec.label for spec in before if spec]
-    for label in labels[:2]:
-        run(dead, label, [0.5] * 8)
-        dead.end(label, TrialState.COMPLETE)
-    dead.report(labels[2], 1, 0.7, may_stop=True)
-
-    alive = open_ledger()
-    again = [alive.next(), alive.next()]
-    assert again == before[2:]
-    assert not alive.report(labels[2], 1, 0.7, may_stop=True)
-    rest = []
-    while (spec := alive.next()) is not None:
-        rest.append(spec)
-    settings = [str(entry.settings) for entry in alive.entries()]
-    assert alive.exhausted
-    assert len(settings) == len(set(settings)) == 9
-    assert [spec.label for spec in rest] == ["t0003", "t0004", "t0005", "t0006", "t0007"]
+def test_a_trial_that_lost_its_worker_comes_again_before_new_ones(open_ledger: Open) -> None:
+    ledger = open_ledger()
+    first, second = started(ledger), started(ledger)
+    specs = {label: ledger.spec_of(label) for label in (first, second)}
+    ledger.again(second, "preempted")
+    ledger.again(second, "preempted")  # heard of twice before it went on
+    ledger.again(first, "died")
+    assert [ledger.next(), ledger.next()] == [specs[second], specs[first]]
+    assert ledger.entry(second).again == {"preempted": 1}
+    assert started(ledger) == "t0001"
+    ledger.again(second, "preempted")
+    assert open_ledger().entry(second).again == {"preempted": 2}
 
 
-def test_a_finite_space_ends_the_sweep(open_ledger: Open, tmp_path: Path) -> None:
+def test_memory_halves_the_micro_batch_and_leaves_the_batch(open_ledger: Open) -> None:
+    """S10."""
+    ledger = open_ledger()
+    label = started(ledger)
+    before = ledger.spec_of(label)
+    ledger.again(label, "memory")
+    for book in (ledger, open_ledger()):
+        again = book.next()
+        assert again is not None
+        assert again.training.accumulation == 2 * before.training.accumulation
+        assert again.training.model_copy(update={"accumulation": 1}) == before.training
+        assert again.model_copy(update={"training": before.training}) == before
+
+
+def test_a_finite_space_ends_the_sweep(open_ledger: Open) -> None:
     ledger = open_ledger()
     ledger.spec = ledger.spec.model_copy(update={"trials": 100})
     count = 0
@@ -119,3 +166,37 @@ def test_a_finite_space_ends_the_sweep(open_ledger: Open, tmp_path: Path) -> Non
         count += 1
     assert count == 1 + 24
     assert ledger.exhausted
+
+
+def test_a_score_that_is_no_number_is_no_result(open_ledger: Open) -> None:
+    """S9."""
+    ledger = open_ledger()
+    started(ledger)
+    bad, good = started(ledger), started(ledger)
+    ledger.report(bad, report(8, math.nan))
+    ledger.end(bad, TrialState.COMPLETE)
+    ledger.report(good, report(8, 0.1))
+    ledger.end(good, TrialState.COMPLETE)
+    for book in (ledger, open_ledger()):
+        assert book.entry(bad).state is TrialState.FAIL
+        assert book.entry(bad).error == "its last score is not a number"
+        assert book.best() == book.entry(good)
+
+
+def test_what_tpe_learns_from_is_bounded(tmp_path: Path, spec: SweepSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HISTORY", 10)
+    wide = Space("wide", "", "", (Dimension("method", "fixed", ("kd",)), Dimension("alpha", "float", (0.0, 1.0))))
+    spec = spec.model_copy(update={"trials": 60, "sampler": "random"})
+    ledger = Ledger(Journal(tmp_path), spec, wide, "trials")
+    started(ledger)
+    scores = {}
+    for number in range(60):
+        label = started(ledger)
+        scores[label] = Random(number).random()
+        ledger.report(label, report(1, scores[label]))
+        ledger.end(label, TrialState.COMPLETE)
+    learnt = {trial.user_attrs["label"] for trial in ledger._history()}
+    assert len(learnt) == 10
+    best = set(sorted(scores, key=lambda label: -scores[label])[:5])
+    assert best <= learnt
+    assert learnt - best == set([label for label in scores if label not in best][-5:])

@@ -1,18 +1,17 @@
-"""Proposals: distinct, resumable, conditional, learning; nothing is written to the study by proposing."""
+"""Proposals: distinct, conditional, learning, the same after a restart; proposing changes nothing."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from raykd.errors import UserError
-from raykd.search.proposals import SAMPLERS, enqueue, propose, reopen
+from raykd.search.proposals import SAMPLERS, Proposer, point_of
 from raykd.search.space import Dimension, Space
 
 METHOD = Dimension("method", "fixed", ("kd",))
@@ -43,8 +42,37 @@ def calm() -> Iterator[None]:
     optuna.logging.set_verbosity(before)
 
 
-def study_at(url: str | None) -> optuna.Study:
-    return optuna.create_study(study_name="s", storage=url, direction="maximize", load_if_exists=True)
+class Tried:
+    """The trials so far, as a sweep's ledger holds them: every point, and what TPE may learn from."""
+
+    def __init__(self) -> None:
+        self.points: list[dict[str, Any]] = []
+        self.learnt: dict[int, FrozenTrial] = {}
+
+    def add(self, space: Space, point: dict[str, Any], state: TrialState, value: float | None) -> None:
+        """A trial with `point`, or what became of it if it is there already."""
+        if point not in self.points:
+            self.points.append(point)
+        number = self.points.index(point)
+        self.learnt.pop(number, None)
+        if state is not TrialState.FAIL:
+            params, distributions = point_of(space, point)
+            steps = {1: value - 1} if value is not None else {}
+            self.learnt[number] = create_trial(
+                state=state,
+                value=value if state is TrialState.COMPLETE else None,
+                params=params,
+                distributions=distributions,
+                intermediate_values=steps,
+            )
+
+
+def propose(tried: Tried, space: Space, *, sampler: str, seed: int) -> dict[str, Any] | None:
+    """What a driver that has just been started would propose."""
+    proposer = Proposer(space, sampler=sampler, seed=seed)
+    for point in tried.points:
+        proposer.started(point)
+    return proposer.propose([tried.learnt[number] for number in sorted(tried.learnt)])
 
 
 def score(point: dict[str, Any]) -> float:
@@ -52,154 +80,139 @@ def score(point: dict[str, Any]) -> float:
     return -sum((math.log(abs(value) + 1) - 1) ** 2 for value in numbers)
 
 
-def run(study: optuna.Study, space: Space, count: int, **settings: Any) -> list[dict[str, Any]]:
+def run(tried: Tried, space: Space, count: int, **settings: Any) -> list[dict[str, Any]]:
     """`count` trials, of which every fifth fails and every third is stopped after one report."""
     points = []
     for _ in range(count):
-        point = propose(study, space, **settings)
+        point = propose(tried, space, **settings)
         assert point is not None
         points.append(point)
-        trial = enqueue(study, space, point, {"settings": point})
-        trial.report(score(point) - 1, 1)
-        if trial.number % 5 == 4:
-            study.tell(trial, state=TrialState.FAIL)
-        elif trial.number % 3 == 2:
-            study.tell(trial, state=TrialState.PRUNED)
-        else:
-            study.tell(trial, score(point))
+        number = len(tried.points)
+        states = {number % 3 == 2: TrialState.PRUNED} | {number % 5 == 4: TrialState.FAIL}
+        tried.add(space, point, states.get(True, TrialState.COMPLETE), score(point))
     return points
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_sixty_distinct_proposals_then_none(sampler: str) -> None:
-    study = study_at(None)
-    points = run(study, sixty, 60, sampler=sampler, seed=3)
+    tried = Tried()
+    points = run(tried, sixty, 60, sampler=sampler, seed=3)
     assert {tuple(point.items()) for point in points} == {tuple(point.items()) for point in sixty.grid()}
-    assert propose(study, sixty, sampler=sampler, seed=3) is None
-    states = {trial.state for trial in study.trials}
-    assert states == {TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL}
+    assert propose(tried, sixty, sampler=sampler, seed=3) is None
+    assert {trial.state for trial in tried.learnt.values()} == {TrialState.COMPLETE, TrialState.PRUNED}
+    assert len(tried.learnt) == 48  # the failed ones taught nothing, and yet none of them was proposed again
 
 
-@pytest.mark.parametrize(("space", "sampler"), [(branches, "tpe"), (sixty, "random")], ids=["tpe", "random"])
-def test_a_restart_changes_nothing(tmp_path: Path, space: Space, sampler: str) -> None:
-    straight = run(study_at(None), space, 24, sampler=sampler, seed=7)
-    url = f"sqlite:///{tmp_path}/study.db"
-    broken = run(study_at(url), space, 14, sampler=sampler, seed=7)
-    broken += run(study_at(url), space, 10, sampler=sampler, seed=7)
-    assert broken == straight
-    assert run(study_at(None), space, 24, sampler=sampler, seed=8) != straight
+@pytest.mark.parametrize(("space", "sampler"), [(branches, "tpe"), (sixty, "random"), (sixty, "grid")])
+def test_one_that_lives_on_proposes_what_restarted_ones_do(space: Space, sampler: str) -> None:
+    tried = Tried()
+    restarted = run(tried, space, 24, sampler=sampler, seed=7)
+    alive = Proposer(space, sampler=sampler, seed=7)
+    history = Tried()
+    for number, point in enumerate(restarted):
+        assert alive.propose([history.learnt[n] for n in sorted(history.learnt)]) == point
+        alive.started(point)
+        states = {number % 3 == 2: TrialState.PRUNED} | {number % 5 == 4: TrialState.FAIL}
+        history.add(space, point, states.get(True, TrialState.COMPLETE), score(point))
+    assert run(Tried(), space, 24, sampler=sampler, seed=8) != restarted
 
 
-def test_a_small_space_is_used_up_on_disk_as_well(tmp_path: Path) -> None:
-    space = Space("twelve", "", "", (METHOD, SIXTY[0], SIXTY[3]))
-    study = study_at(f"sqlite:///{tmp_path}/study.db")
-    points = run(study, space, 12, sampler="tpe", seed=3)
-    assert {tuple(point.items()) for point in points} == {tuple(point.items()) for point in space.grid()}
-    assert propose(study, space, sampler="tpe", seed=3) is None
-
-
-def test_the_grid_is_shuffled_by_its_seed_and_survives_a_restart(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/study.db"
-    broken = run(study_at(url), sixty, 6, sampler="grid", seed=1) + run(study_at(url), sixty, 6, sampler="grid", seed=1)
-    assert broken == run(study_at(None), sixty, 12, sampler="grid", seed=1)
-    assert broken != list(sixty.grid())[:12]
-    assert broken != run(study_at(None), sixty, 12, sampler="grid", seed=2)
+def test_the_grid_is_shuffled_by_its_seed() -> None:
+    points = run(Tried(), sixty, 12, sampler="grid", seed=1)
+    assert points != list(sixty.grid())[:12]
+    assert points != run(Tried(), sixty, 12, sampler="grid", seed=2)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_proposing_is_pure(sampler: str) -> None:
-    study = study_at(None)
-    run(study, sixty, 15, sampler=sampler, seed=0)
-    enqueue(study, sixty, propose(study, sixty, sampler=sampler, seed=0) or {}, {})
-    before = study.trials
-    again = [propose(study, sixty, sampler=sampler, seed=0) for _ in range(3)]
-    assert again[0] == again[1] == again[2]
-    assert study.trials == before
+    """What is proposed and not started is proposed again, by the same proposer as well."""
+    tried = Tried()
+    run(tried, sixty, 15, sampler=sampler, seed=0)
+    proposer = Proposer(sixty, sampler=sampler, seed=0)
+    for point in tried.points:
+        proposer.started(point)
+    learnt = list(tried.learnt.values())
+    again = [proposer.propose(learnt) for _ in range(3)]
+    assert again[0] == again[1] == again[2] == propose(tried, sixty, sampler=sampler, seed=0)
+    assert learnt == list(tried.learnt.values())
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random"])
-def test_conditions_hold_in_points_and_in_the_study(sampler: str) -> None:
-    study = study_at(None)
-    points = run(study, branches, 40, sampler=sampler, seed=5)
-    for point, trial in zip(points, study.trials, strict=True):
+def test_conditions_hold_in_points_and_for_optuna(sampler: str) -> None:
+    points = run(Tried(), branches, 40, sampler=sampler, seed=5)
+    for point in points:
         extra: set[str] = {"kd": {"temperature"}, "ckd": {"temperature", "delta"}}.get(point["method"], set())
         assert set(point) == {"method", "learning_rate"} | extra
-        assert trial.params == point
+        params, distributions = point_of(branches, point)
+        assert params == point
+        assert set(distributions) == set(point)
         assert 1e-5 <= point["learning_rate"] <= 1e-3
     assert {point["method"] for point in points} == {"none", "kd", "ckd"}
 
 
+def test_optuna_hears_nothing_of_fixed_values() -> None:
+    point = {"method": "kd", "alpha": 0.7, "batch_size": 32, "temperature": 5, "epochs": 3}
+    assert point_of(sixty, point)[0] == {"alpha": 0.7, "temperature": 5, "epochs": 3}
+
+
+START: tuple[dict[str, Any], ...] = (
+    {"alpha": 0.7},
+    {"alpha": 0.7, "temperature": 5, "epochs": 3},
+    {"temperature": 20},
+)
+
+
 def test_start_points_come_first_and_once() -> None:
-    start: tuple[dict[str, Any], ...] = (
-        {"alpha": 0.7},
-        {"alpha": 0.7, "temperature": 5, "epochs": 3},
-        {"temperature": 20},
-    )
-    space = Space("sixty", "", "", (METHOD, *SIXTY), start)
-    study = study_at(None)
-    points = run(study, space, 15, sampler="tpe", seed=0)
-    assert all(given.items() <= point.items() for given, point in zip(start, points[:3], strict=True))
+    space = Space("sixty", "", "", (METHOD, *SIXTY), START)
+    points = run(Tried(), space, 15, sampler="tpe", seed=0)
+    assert all(given.items() <= point.items() for given, point in zip(START, points[:3], strict=True))
     assert points[1] == {"method": "kd", "alpha": 0.7, "batch_size": 32, "temperature": 5, "epochs": 3}
     assert len({tuple(point.items()) for point in points}) == 15
 
 
+def test_a_start_point_that_is_used_up_is_passed_over() -> None:
+    space = Space("sixty", "", "", (METHOD, *SIXTY), (START[1], START[1], {"temperature": 20}))
+    points = run(Tried(), space, 2, sampler="random", seed=0)
+    assert points[0].items() >= START[1].items()
+    assert points[1]["temperature"] == 20
+
+
 def test_tpe_learns_with_running_stopped_and_failed_trials_about() -> None:
     def last_twenty(sampler: str, seed: int) -> float:
-        study = study_at(None)
+        tried = Tried()
         values = []
-        held: list[optuna.Trial] = []
+        held: list[dict[str, Any]] = []
         for number in range(60):
-            point = propose(study, quadratic, sampler=sampler, seed=seed)
+            point = propose(tried, quadratic, sampler=sampler, seed=seed)
             assert point is not None
-            value = -((point["x"] - 2) ** 2) - (point["y"] + 1) ** 2
-            values.append(value)
-            held.append(enqueue(study, quadratic, point, {"value": value}))
+            values.append(-((point["x"] - 2) ** 2) - (point["y"] + 1) ** 2)
+            held.append(point)
+            tried.add(quadratic, point, TrialState.RUNNING, None)
             if len(held) == 3:  # three at a time
-                done = held.pop(0)
-                done.report(done.user_attrs["value"], 1)
                 state = {4: TrialState.FAIL, 2: TrialState.PRUNED}.get(number % 7, TrialState.COMPLETE)
-                study.tell(done, done.user_attrs["value"] if state is TrialState.COMPLETE else None, state=state)
+                tried.add(quadratic, held.pop(0), state, values[number - 2])
         return sum(values[-20:]) / 20
 
     for seed in (0, 1):
         assert last_twenty("tpe", seed) > last_twenty("random", seed) + 5
 
 
-def test_enqueue_writes_a_whole_running_trial_beside_waiting_ones(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/study.db"
-    study = study_at(url)
-    study.enqueue_trial({"alpha": 0.2})  # somebody else's: must not be taken for ours
-    point = {"method": "kd", "alpha": 0.7, "batch_size": 32, "temperature": 5, "epochs": 3}
-    trial = enqueue(study, sixty, point, {"note": "first"})
-    assert trial.number == 1
-    assert trial.params == {"alpha": 0.7, "temperature": 5, "epochs": 3}
-    trial.report(0.4, 2)
-    reloaded = study_at(url)
-    frozen = reloaded.trials[1]
-    assert (frozen.state, frozen.user_attrs) == (TrialState.RUNNING, {"note": "first"})
-    assert sixty.walk(lambda name, _: frozen.params[name]) == point
-    again = reopen(reloaded, 1)
-    again.report(0.5, 3)
-    assert reloaded.tell(again, 0.5).intermediate_values == {2: 0.4, 3: 0.5}
-
-
 def test_an_all_fixed_space_has_one_point() -> None:
     space = Space("one", "", "", (METHOD, Dimension("alpha", "fixed", (0.9,))))
-    study = study_at(None)
-    assert run(study, space, 1, sampler="tpe", seed=0) == [{"method": "kd", "alpha": 0.9}]
-    assert propose(study, space, sampler="tpe", seed=0) is None
+    tried = Tried()
+    assert run(tried, space, 1, sampler="tpe", seed=0) == [{"method": "kd", "alpha": 0.9}]
+    assert propose(tried, space, sampler="tpe", seed=0) is None
 
 
-def test_the_study_is_never_asked_for_endless_grids_or_unknown_samplers() -> None:
+def test_endless_grids_and_unknown_samplers_are_refused() -> None:
     with pytest.raises(UserError, match="unknown sampler 'tpee': did you mean 'tpe'"):
-        propose(study_at(None), sixty, sampler="tpee", seed=0)
+        Proposer(sixty, sampler="tpee", seed=0)
     with pytest.raises(UserError, match="no grid: x, y may take"):
-        propose(study_at(None), quadratic, sampler="grid", seed=0)
+        Proposer(quadratic, sampler="grid", seed=0)
 
 
 def test_proposing_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
-    study = study_at(None)
     optuna.logging.set_verbosity(optuna.logging.INFO)
-    assert propose(study, sixty, sampler="tpe", seed=0)
+    assert propose(Tried(), sixty, sampler="tpe", seed=0)
     assert optuna.logging.get_verbosity() == optuna.logging.INFO
     assert capfd.readouterr().err == ""

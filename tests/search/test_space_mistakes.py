@@ -134,7 +134,7 @@ def test_check_names_unknown_methods_and_the_space(tmp_path: Path) -> None:
     [
         ("method: kd\nmethod: ckd\nparameters: {}", "line 2: found duplicate key"),
         ("method: kd\nparameters: {alpha: [1", "line 2"),
-        ("method: kd\nabout: 2020-13-45", "not readable as YAML: month must be"),
+        ("method: kd\nabout: 2020-13-45", "not readable as YAML: ValueError('month must be"),
         ("", "must be a mapping"),
         ("parameters: {}", "method: must be a name"),
         ("method: kd", "parameters: must be a mapping"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -54,7 +55,11 @@ class Place:
     def run(self, *arguments: str) -> str:
         """What the command line prints, having ended with exit code 0."""
         process = self.start(*arguments)
-        output, _ = process.communicate(timeout=300)
+        try:
+            output, _ = process.communicate(timeout=300)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # with Ray, which would stay
+            pytest.fail(f"{' '.join(arguments)} did not end: {process.communicate()[0]}")
         assert process.returncode == 0, output
         return output
 

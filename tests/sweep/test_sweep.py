@@ -14,6 +14,10 @@ import optuna
 import pytest
 from filelock import FileLock
 
+from raykd.search.journal import Journal
+from raykd.search.ledger import Ledger
+from raykd.search.space_keep import kept
+from raykd.search.spec import SweepSpec
 from tests.sweep.conftest import SPACE, Place
 
 pytestmark = pytest.mark.slow
@@ -60,6 +64,11 @@ def mlflow_runs(place: Place, name: str) -> dict[str, list[list[str]]]:
     for label, *rest in json.loads(python(STATES, uri, name, place=place)):
         found.setdefault(label, []).append(rest)
     return found
+
+
+def ledger(place: Place, name: str) -> Ledger:
+    folder = place.sweep(name)
+    return Ledger(Journal(folder), SweepSpec.read(folder), kept(folder), str(folder / "trials"))
 
 
 def study(place: Place, name: str) -> optuna.Study:
@@ -185,17 +194,21 @@ def test_killed_and_resumed(place: Place) -> None:
     process = place.start("tune", *place.arguments, "--trials", "6", "--name", name, "--concurrency", "1")
     folder = place.sweep(name)
     end = time.monotonic() + 120
-    while not (folder / "trials" / "t0001" / "reports.jsonl").is_file():
+    journal = folder / "journal" / "000001.jsonl"
+    while not journal.is_file() or '"event": "report", "trial": "t0001"' not in journal.read_text():
         assert time.monotonic() < end, "the third trial did not start"
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    before = {trial.number: (trial.state.name, trial.params) for trial in study(place, name).trials}
+    book = ledger(place, name)
+    before = {int(e.label[1:]): (e.state.name, book.frozen(e.label).params) for e in book.entries()[1:]}
     assert "RUNNING" in {state for state, _ in before.values()}
 
     place.run("tune", "--task", "custom", "--name", name, "--resume")
     after = {trial.number: (trial.state.name, trial.params) for trial in study(place, name).trials}
+    labels = [trial.user_attrs["label"] for trial in study(place, name).trials]
+    assert labels == [f"t{number:04d}" for number in range(6)]
     assert sorted(after) == list(range(6))
     assert all(params == after[number][1] for number, (_, params) in before.items())
     assert all(after[number][0] == state for number, (state, _) in before.items() if state != "RUNNING")
