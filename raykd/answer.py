@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -15,7 +14,7 @@ import torch
 from raykd.errors import UserError
 from raykd.models.classifier import load_classifier
 from raykd.models.save import CARD
-from raykd.models.source import check_folder
+from raykd.models.source import check_folder, read_json
 from raykd.models.tokenizer import load_tokenizer
 from raykd.tasks import spans
 from raykd.tasks.data import Split
@@ -23,7 +22,7 @@ from raykd.tasks.encode import encode
 from raykd.tasks.questions import Questions
 from raykd.tasks.source import Source
 from raykd.teachers import task_spec
-from raykd.train.config import TaskSpec
+from raykd.train.config import TaskSpec, Training
 from raykd.train.evaluate import evaluate as score_splits
 from raykd.train.evaluate import predict as logits_of
 from raykd.workspace import here
@@ -37,10 +36,13 @@ def card(student: Path) -> tuple[TaskSpec, int]:
     file = student / CARD
     if not file.is_file():
         raise UserError(f"'{student}' was not made by raykd: it has no {CARD}")
-    spec = json.loads(file.read_text()).get("spec")
+    spec = read_json(file).get("spec")
     if spec is None:
         raise UserError(f"'{student}' is an encoder of the general stage: it was made for no task")
-    return TaskSpec.model_validate(spec["task"]), spec["training"]["max_length"]
+    try:
+        return TaskSpec.model_validate(spec["task"]), Training.model_validate(spec["training"]).max_length
+    except (KeyError, TypeError, ValueError) as error:  # pydantic's are ValueErrors
+        raise UserError(f"'{student}': {CARD} is not as raykd writes it: {error!r}") from error
 
 
 def evaluate(student: str | Path, source: Source = Source(), *, task: str | None = None) -> dict[str, float]:  # noqa: B008
@@ -65,7 +67,11 @@ def evaluate(student: str | Path, source: Source = Source(), *, task: str | None
         )
         for name, split in data.dev.items()
     }
-    return score_splits(model, wanted, splits, device=torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return score_splits(model, wanted, splits, device=device)
+    except ValueError as error:  # its answers are not numbers
+        raise UserError(f"student '{folder}' cannot be scored: {error}") from error
 
 
 def predict(student: str | Path, rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
@@ -94,6 +100,8 @@ def predict(student: str | Path, rows: Sequence[Row]) -> Iterator[dict[str, Any]
             stride=spec.stride,
         )
         logits = logits_of(model, coded, device=device)
+        if not np.isfinite(logits).all():
+            raise UserError(f"student '{folder}' answers with NaN or infinity: its weights are damaged")
         found = spans.find(spec, logits, Questions.of(coded)) if span else []
     if span:
         for row, one in zip(rows, found, strict=True):

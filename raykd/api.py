@@ -44,7 +44,7 @@ def teach(
     training = training_of(settings)
     folder = place_for(out or here().teachers / task)
     data = source.load(task, training.seed)
-    scores = teach_teacher(data, teacher, training, folder, here(), console.print)
+    scores = teach_teacher(data, teacher, training, folder, here(), partial(console.print, markup=False))
     return folder, scores
 
 
@@ -80,7 +80,8 @@ def distill(
     workspace = here()
     data = source.load(task, training.seed)
     suits = partial(check_pair, found, parameters or {})
-    prepared = prepare(data, teacher, training, workspace, console.print, student, suits, beside)
+    say = partial(console.print, markup=False)  # names may hold brackets
+    prepared = prepare(data, teacher, training, workspace, say, student, suits, beside)
     spec = TrialSpec(
         label=folder.name,
         folder="",

@@ -296,7 +296,7 @@ def _check_words(words: list[str]) -> None:
     """UserError for bytes that are no text: they could be written neither into a sweep's files nor to MLflow."""
     strange = [word for word in words if any("\ud800" <= letter <= "\udfff" for letter in word)]
     if strange:
-        raise UserError(*(f"{ascii(word)}: not UTF-8 text, as names and values must be" for word in strange))
+        raise UserError(*(f"{word!a}: not UTF-8 text, as names and values must be" for word in strange))
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -22,6 +22,8 @@ ABOUT = (
     "on a Ray cluster. Start with: raykd tune --task rte --data sample"
 )
 
+SHOWN = 2_000  # characters of each end of a long message
+
 
 def tasks(name: str | None, console: Console) -> None:
     """Every task in a line, or one in full."""
@@ -161,6 +163,11 @@ def scores_text(scores: dict[str, float]) -> str:
     return "  ".join(f"{name} {value:.4f}" for name, value in scores.items())
 
 
+def clipped(text: str) -> str:
+    """The text without its middle where it is longer than a person reads: what was given may be a whole file."""
+    return text if len(text) <= 2 * SHOWN else f"{text[:SHOWN]} ... {text[-SHOWN:]}"
+
+
 def read_settings(pairs: list[str]) -> dict[str, Any]:
     """``["alpha=0.7", "variant=code"]`` as values: numbers and booleans where they read as such, else text."""
     problems = [f"--set {pair}: write name=value" for pair in pairs if "=" not in pair]
@@ -170,7 +177,7 @@ def read_settings(pairs: list[str]) -> dict[str, Any]:
     for name, text in (pair.split("=", 1) for pair in pairs):
         try:
             found[name.strip()] = json.loads(text)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):  # ValueError: also a number of thousands of digits
             found[name.strip()] = text
     return found
 

@@ -35,6 +35,8 @@ from raykd.workspace import Workspace
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
+LARGEST_SEED = 2**32 - 1  # that every generator takes
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -59,9 +61,12 @@ class Prepared:
 def training_of(settings: dict[str, Any]) -> Training:
     """Checked training settings; UserError names every bad one. None stands for the default."""
     try:
-        return Training(**{key: value for key, value in settings.items() if value is not None})
+        training = Training(**{key: value for key, value in settings.items() if value is not None})
     except ValidationError as error:
         raise from_pydantic("training", error, Training.model_fields) from None
+    if training.seed > LARGEST_SEED:
+        raise UserError(f"seed = {training.seed}: at most {LARGEST_SEED}")
+    return training
 
 
 def prepare(
@@ -105,7 +110,10 @@ def prepare(
 
     dev = {name: coded(split) for name, split in data.dev.items()}
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    score = evaluate(model, spec, dev, device=device)[f"{first}/{spec.primary}"]
+    try:
+        score = evaluate(model, spec, dev, device=device)[f"{first}/{spec.primary}"]
+    except ValueError as error:  # its answers are not numbers
+        raise UserError(f"teacher '{found.name}' cannot be scored: {error}") from error
     _preflight(found, score, majority(data.task, data.dev[first].labels), spec, say)
     # What takes longest comes last: all that could be refused has been.
     train = coded(texts.extend(data, found.origin, workspace, say).train)

@@ -57,10 +57,14 @@ def weight_files(folder: Path) -> list[Path]:
     """The safetensors files that hold the weights, shards in order; they may be absent."""
     if (folder / WEIGHTS).is_file() or not (folder / INDEX).is_file():
         return [folder / WEIGHTS]
-    listed = read_json(folder / INDEX).get("weight_map")
-    shards = map(str, listed.values()) if isinstance(listed, dict) else ()
     # A shard is a plain file name: an index must not lead out of its folder.
-    return [folder / Path(shard).name for shard in sorted(set(shards))] or [folder / WEIGHTS]
+    return [folder / Path(shard).name for shard in sorted(_shards(folder))] or [folder / WEIGHTS]
+
+
+def _shards(folder: Path) -> set[str]:
+    """The files that the index of a folder names, as it names them."""
+    listed = read_json(folder / INDEX).get("weight_map")
+    return set(map(str, listed.values())) if isinstance(listed, dict) else set()
 
 
 Version = tuple[tuple[str, int, int], ...]
@@ -98,10 +102,9 @@ def read_json(file: Path) -> dict[str, Any]:
 
 
 def _weight_problems(folder: Path, role: str) -> list[str]:
-    if (folder / INDEX).is_file() and not (folder / WEIGHTS).is_file():
-        shards = {str(shard) for shard in read_json(folder / INDEX).get("weight_map", {}).values()}
-        if outside := sorted(shard for shard in shards if Path(shard).name != shard):
-            return [f"{role} '{folder}': {INDEX} names files outside of its folder: {', '.join(outside)}"]
+    sharded = (folder / INDEX).is_file() and not (folder / WEIGHTS).is_file()
+    if sharded and (outside := sorted(shard for shard in _shards(folder) if Path(shard).name != shard)):
+        return [f"{role} '{folder}': {INDEX} names files outside of its folder: {', '.join(outside)}"]
     absent = [file.name for file in weight_files(folder) if not file.is_file()]
     if not absent:
         return []

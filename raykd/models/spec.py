@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from raykd.errors import UserError
+from raykd.models.outline import MOST
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -76,15 +78,15 @@ def parse_student(text: str) -> StudentSpec:
     """
     text = text.strip()
     kind, _, rest = text.partition(":")
-    if kind == "cut" and (found := re.fullmatch(r"(\d+)(?::(first|last))?", rest)):
+    if kind == "cut" and (found := re.fullmatch(r"(\d{1,9})(?::(first|last))?", rest)):
         which: Literal["spread", "first", "last"] = "spread"
         if found[2]:
             which = "first" if found[2] == "first" else "last"
         return Cut(int(found[1]), which)
-    if kind == "cut" and re.fullmatch(r"\d+(,\d+)+", rest):
+    if kind == "cut" and re.fullmatch(r"\d{1,9}(,\d{1,9})+", rest):
         picked = tuple(int(layer) for layer in rest.split(","))
         return Cut(len(picked), picked=picked)
-    if kind == "build" and re.fullmatch(r"\d+/\d+/\d+(/\d+)?", rest):
+    if kind == "build" and re.fullmatch(r"\d{1,9}/\d{1,9}/\d{1,9}(/\d{1,9})?", rest):
         layers, hidden, heads, *more = (int(size) for size in rest.split("/"))
         return Build(layers, hidden, heads, more[0] if more else 4 * hidden)
     # A colon is in no hub name, and in a path only after a drive letter.
@@ -151,6 +153,13 @@ def _build_problems(spec: Build, teacher: PreTrainedConfig) -> list[str]:
         "intermediate width": spec.intermediate,
     }
     problems += [f"{name} must be 1 or more" for name, size in sizes.items() if size < 1]
+    if spec.layers > MOST["num_hidden_layers"]:  # they would be made one by one
+        problems.append(f"{spec.layers:,} layers: at most {MOST['num_hidden_layers']:,}")
+    layer = spec.hidden * (4 * spec.hidden + 2 * spec.intermediate)
+    needed = 4 * (int(teacher.vocab_size) * spec.hidden + spec.layers * layer)  # bytes in float32
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > memory:
+        problems.append(f"its weights need {needed / 2**30:,.0f} GiB, and this machine has {memory / 2**30:,.0f}")
     if spec.heads > 0 and spec.hidden % spec.heads:
         # The nearest widths that do divide, one on either side.
         below = spec.hidden // spec.heads * spec.heads

@@ -41,6 +41,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     tokenizer.backend_tokenizer.no_truncation()
     tokenizer.backend_tokenizer.no_padding()
     _check_embeddings(tokenizer, folder)
+    _check_use(tokenizer, folder)
     fast: PreTrainedTokenizerFast = tokenizer
     return fast
 
@@ -77,6 +78,17 @@ def check_vocabulary(teacher: PreTrainedTokenizerFast, student: PreTrainedTokeni
 
 def _quoted(token: str | None) -> str:
     return "none" if token is None else f"'{token}'"
+
+
+def _check_use(tokenizer: Any, folder: Path) -> None:
+    """UserError unless it reads a text and a pair: a file may name special tokens that it does not hold."""
+    try:
+        tokenizer(PROBE[0])
+        tokenizer(*PROBE)
+    except BaseException as error:  # the backend's own panic is no Exception
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise UserError(f"'{folder}': the tokenizer fails on a plain text: {error}") from error
 
 
 def _check_embeddings(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:

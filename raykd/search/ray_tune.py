@@ -37,6 +37,7 @@ from ray.tune.search import Searcher
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 MEMORY = OutOfMemoryError.__name__
+REMEMBERED = 500
 
 
 class LedgerSearch(Searcher):
@@ -103,6 +104,12 @@ class LedgerScheduler(FIFOScheduler):
             return TrialScheduler.CONTINUE
         return TrialScheduler.STOP if stop else TrialScheduler.CONTINUE
 
+    def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
+        """The first trial that waits. Tune asks this at every turn, and looks at every trial there ever was."""
+        _forget(tune_controller)
+        chosen: Trial | None = super().choose_trial_to_run(tune_controller)
+        return chosen
+
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         """Ray saw an error by itself: the trial's worker is gone. Keep why, for what is asked next."""
         file = trial.pickled_error_file  # Ray's own, written by this process a moment ago
@@ -110,6 +117,20 @@ class LedgerScheduler(FIFOScheduler):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (FIFOScheduler, ())
+
+
+def _forget(tune_controller: Any) -> None:
+    """Let go of all but the last REMEMBERED trials: Tune keeps every one, some 40 KiB each, for a result grid that
+    nobody reads here. Word of a trial's actor may come for a while after its end, so those last ones stay."""
+    trials = tune_controller.get_trials()  # the list itself
+    if len(trials) < 2 * REMEMBERED:
+        return
+    old = {trial for trial in trials[:-REMEMBERED] if trial.is_finished()} - tune_controller._trial_to_actor.keys()
+    trials[:] = [trial for trial in trials if trial not in old]
+    for known in ("_live_trials", "_stopped_trials", "_failed_trials", "_trials_to_cache"):
+        vars(tune_controller)[known] -= old
+    for trial in old:
+        tune_controller._trial_metadata.pop(trial.trial_id, None)
 
 
 def loss_of(error: BaseException | None) -> tuple[str, str]:

@@ -58,7 +58,7 @@ def load(
 
 
 def _local(name: str, path: Path, columns: Columns, dev_file: str | None, seed: int) -> Data:
-    if not path.exists():
+    if not (path.is_file() or path.is_dir()):  # nor a pipe or a device
         raise UserError(f"no such file or folder: {path.absolute()} (data is 'hub', 'sample', a folder or a file)")
     second = Path(dev_file).expanduser() if dev_file else None
     if path.is_file() and name != CUSTOM and find(name).span:

@@ -81,11 +81,18 @@ def _columns(name: str, columns: Columns, train: Path) -> tuple[tuple[str, ...],
                 f"task 'custom': name one or two text columns and the label column of {train}"
                 " (--text-columns, --label-column)"
             )
-        return columns.texts, columns.label
+        return _apart(columns.texts, columns.label)
     shape = task.find(name)
     texts = columns.texts or shape.texts
     if len(texts) != len(shape.texts):
         raise UserError(
             f"task '{name}' has {len(shape.texts)} text column(s) ({', '.join(shape.texts)}), given: {', '.join(texts)}"
         )
-    return texts, columns.label or shape.label_column
+    return _apart(texts, columns.label or shape.label_column)
+
+
+def _apart(texts: tuple[str, ...], label: str) -> tuple[tuple[str, ...], str]:
+    """The names, once no two of them are the same column."""
+    if len({*texts, label}) <= len(texts):
+        raise UserError(f"columns {', '.join((*texts, label))}: texts and label must be different columns")
+    return texts, label

@@ -14,6 +14,7 @@ from raykd.tasks.asked import Question, split_of
 from raykd.tasks.data import Data, Split
 from raykd.tasks.glue import listing
 from raykd.tasks.own import HELD_OUT
+from raykd.tasks.table import check_whole
 from raykd.tasks.task import Task
 
 # What a file's name says of its version, where a folder holds both.
@@ -69,11 +70,15 @@ def _read(task: Task, path: Path) -> tuple[Split, tuple[str, ...]]:
     if path.suffix != ".json":
         raise UserError(f"{path}: task '{task.name}' reads SQuAD's JSON, not '{path.suffix}' (allowed: .json)")
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        content = json.loads(text)
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 text: {error}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not JSON: {error}") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+    check_whole(str(path), text, content)
     return split_of(task, str(path), _questions(str(path), content))
 
 

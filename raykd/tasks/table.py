@@ -44,6 +44,8 @@ def read(path: Path, want: tuple[str, ...], header: tuple[str, ...] = ()) -> Tab
             table = _delimited(path, want, header)
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 text: {error}") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
     if not next(iter(table.cells.values())):
         raise UserError(f"{path} holds no rows")
     return table
@@ -118,15 +120,26 @@ def _jsonl(path: Path, want: tuple[str, ...]) -> Table:
                 continue
             try:
                 row = json.loads(line)
-            except json.JSONDecodeError as error:
+            except (ValueError, RecursionError) as error:  # ValueError: also a number of thousands of digits
                 raise UserError(f"{path}, line {number} is not JSON: {error}") from None
             if not isinstance(row, dict):
                 raise UserError(f"{path}, line {number} is not a JSON object")
             if absent := missing(f"{path}, line {number}", want, list(row)):
                 raise absent
+            check_whole(f"{path}, line {number}", line, row)
             for name in want:
                 cells[name].append(row[name])
     return Table(str(path), cells)
+
+
+def check_whole(where: str, text: str, content: Any) -> None:
+    """UserError where JSON text writes half of a character ("\\ud800"), which no tokenizer and no file takes."""
+    if "\\ud" not in text.lower():
+        return
+    try:
+        json.dumps(content, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f"{where} writes half of a character: {error.object[error.start : error.end]!r}") from None
 
 
 def _parquet(path: Path, want: tuple[str, ...]) -> Table:
@@ -134,7 +147,8 @@ def _parquet(path: Path, want: tuple[str, ...]) -> Table:
     import pyarrow.parquet
 
     try:
-        with pyarrow.parquet.ParquetFile(path) as file:
+        # Opened here: a name that is no UTF-8 is one that pyarrow cannot take.
+        with path.open("rb") as opened, pyarrow.parquet.ParquetFile(opened) as file:
             if absent := missing(str(path), want, file.schema_arrow.names):
                 raise absent
             table = file.read(columns=list(want))

@@ -16,9 +16,9 @@ def read_texts(place: str, columns: int, *, most: int | None = None) -> tuple[tu
     most: only the first so many. Raises UserError, with the file and the line, for a line with another number of texts.
     """
     path = Path(place).expanduser()
-    files = sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() else [path]
-    if not path.exists():
+    if not (path.is_file() or path.is_dir()):  # nor a pipe or a device, which may have no end
         raise UserError(f"no such file or folder of texts: {path.absolute()}")
+    files = sorted(file for file in path.glob(f"*{SUFFIX}") if file.is_file()) if path.is_dir() else [path]
     if not files:
         raise UserError(f"{path.absolute()} holds no {SUFFIX} file")
     rows: list[tuple[str, ...]] = []
@@ -32,6 +32,8 @@ def read_texts(place: str, columns: int, *, most: int | None = None) -> tuple[tu
                         rows.append(_row(line, columns, file, number))
         except UnicodeDecodeError as error:
             raise UserError(f"{file} is not UTF-8 text: {error}") from None
+        except OSError as error:
+            raise UserError(f"{file} cannot be read: {error.strerror}") from error
     if not rows:
         raise UserError(f"{path.absolute()} holds no text")
     return tuple(rows)

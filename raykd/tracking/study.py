@@ -131,8 +131,6 @@ def set_aside(folder: Path, say: Callable[[str], object]) -> None:
     if verdict != "ok":
         aside = next(place for n in range(1, 1000) if not (place := file.with_suffix(f".damaged-{n}")).exists())
         shutil.move(file, aside)
-        for beside in ("-journal", "-wal", "-shm"):  # SQLite would take them for the new database's
-            file.with_name(file.name + beside).unlink(missing_ok=True)
         say(f"{file} is damaged ({verdict}): kept as {aside.name}, and made anew from the journal")
 
 

@@ -111,7 +111,7 @@ def _run_group(spec: TrialSpec) -> None:
                 name=spec.label,
                 storage_path=place,
                 failure_config=never,
-                callbacks=[TuneReportCallback()],  # type: ignore[list-item]
+                callbacks=[TuneReportCallback()],
             ),
         )
         # Each group would start a detached actor that outlives it where there is no dashboard; the driver removes what

@@ -3,7 +3,7 @@
 ``python -m tests.benchmarks.trial_gap``
 
 Runs a sweep of the given number of trials on one worker over the built-in sample and reads the moments from the
-trials' own reports. The rival in the same run is a worker that is not reused: a fresh process for each trial, which
+sweep's journal. The rival in the same run is a worker that is not reused: a fresh process for each trial, which
 must start Python, import torch and transformers, and load teacher and data again.
 """
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import os
 import statistics
 import subprocess
@@ -22,15 +21,17 @@ from pathlib import Path
 
 from rich.console import Console
 
+from raykd.search.journal import Journal
 
-def gaps(folder: Path) -> list[float]:
-    """Seconds between consecutive trials of the sweep in `folder`, by the moments they ran."""
-    runs = []
-    for file in folder.glob("trials/*/reports.jsonl"):
-        reports = [json.loads(line) for line in file.read_text().splitlines()]
-        runs.append((reports[0]["first_step"], reports[-1]["at"]))
-    runs.sort()
-    return [start - end for (_, end), (start, _) in itertools.pairwise(runs)]
+
+def gaps(journal: Journal) -> list[float]:
+    """Seconds between consecutive trials of a sweep, by the moments they ran."""
+    runs: dict[str, tuple[float, float]] = {}
+    for _, event in journal.read():
+        if event["event"] == "report":
+            first = event["report"]["first_step"]
+            runs[event["trial"]] = (runs.get(event["trial"], (first, 0.0))[0], event["report"]["at"])
+    return [start - end for (_, end), (start, _) in itertools.pairwise(sorted(runs.values()))]
 
 
 def fresh_process(trial: Path) -> float:
@@ -57,8 +58,6 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         os.environ["RAYKD_HOME"] = home
         from raykd import Source, tune
-        from raykd.search.ledger import Ledger
-        from raykd.search.space_keep import kept
 
         result = tune(
             "rte",
@@ -69,16 +68,14 @@ def main() -> None:
             name="gap",
             console=Console(quiet=True),
         )
-        reused = gaps(result.folder)
-        ledger = Ledger(result.folder, result.spec, kept(result.folder))
+        reused = gaps(Journal(result.folder))
         fresh = []
         for number in range(arguments.fresh):
             entry = result.entries[1 + number]
-            spec = ledger.spec_of(f"fresh{number}", entry.settings)
+            spec = result.spec.trial(f"fresh{number}", entry.settings, home)
             file = Path(home) / f"fresh{number}.json"
             file.write_text(spec.model_dump_json())
             fresh.append(fresh_process(file))
-        ledger.close()
     median, rival = statistics.median(reused), statistics.median(fresh)
     print(
         f"reused worker: median {median:.2f} s over {len(reused)} gaps (min {min(reused):.2f}, max {max(reused):.2f})"

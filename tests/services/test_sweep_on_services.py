@@ -24,7 +24,6 @@ import boto3
 import optuna
 import pytest
 from mlflow import MlflowClient
-from sqlalchemy.engine import make_url
 
 from tests.services.mlflow_server import MlflowServer
 from tests.services.postgres import Postgres
@@ -78,7 +77,8 @@ class Machine:
     def events(self) -> list[dict[str, Any]]:
         """The journal as it is on this machine."""
         files = sorted(self.cache.glob("homes/*/sweeps/*/journal/*.jsonl"))
-        return [json.loads(line) for file in files for line in file.read_text().splitlines(keepends=True) if "\n" in line]
+        lines = [line for file in files for line in file.read_text().splitlines(keepends=True)]
+        return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 @dataclass(frozen=True)
@@ -93,16 +93,13 @@ class Site:
     database: str
 
     def machine(self, name: str) -> Machine:
-        address = make_url(self.database)
         environment = {
             **self.s3.environment(),
             "RAYKD_HOME": f"s3://{self.s3.bucket}/{self.folder.name}",
-            "RAYKD_STUDY_URI": str(address._replace(password=None)),
+            "RAYKD_STUDY_URI": self.postgres.address(self.database, driver="psycopg", password=False),
             "PGPASSWORD": self.postgres.password,
             "MLFLOW_TRACKING_URI": self.mlflow.uri,
-            "RAY_TMPDIR": "",
         }
-        del environment["RAY_TMPDIR"]
         return Machine(self.place, self.folder / name, environment)
 
     def objects(self) -> dict[str, bytes]:
@@ -110,13 +107,11 @@ class Site:
         client = boto3.client("s3")
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=self.s3.bucket, Prefix=f"{self.folder.name}/")
         keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
-        found = {}
-        for key in keys:
-            if not key.endswith("/"):
-                found[key.removeprefix(f"{self.folder.name}/")] = client.get_object(Bucket=self.s3.bucket, Key=key)[
-                    "Body"
-                ].read()
-        return found
+        return {
+            key.removeprefix(f"{self.folder.name}/"): client.get_object(Bucket=self.s3.bucket, Key=key)["Body"].read()
+            for key in keys
+            if not key.endswith("/")
+        }
 
     def events(self) -> list[dict[str, Any]]:
         """The journal as it is in the bucket."""
@@ -126,7 +121,7 @@ class Site:
 
     def study(self, name: str) -> list[optuna.trial.FrozenTrial]:
         """Every trial of the sweep's studies (its own and the baseline's)."""
-        storage = optuna.storages.RDBStorage(self.database)
+        storage = optuna.storages.RDBStorage(self.postgres.address(self.database, driver="psycopg"))
         try:
             ours = [one for one in storage.get_all_studies() if one.study_name.startswith(f"{name}-")]
             assert len(ours) == 2, [one.study_name for one in ours]
@@ -147,12 +142,10 @@ class Site:
 
 
 @pytest.fixture
-def site(
-    place: Place, postgres: Postgres, s3: S3, mlflow_server: MlflowServer, keys: None, tmp_path: Path
-) -> Site:
-    tmp_path = tmp_path.rename(tmp_path.with_name(f"home-{os.urandom(4).hex()}"))
-    database = postgres.create_database(f"study_{tmp_path.name.replace('-', '_')}")
-    return Site(place, postgres, s3, mlflow_server, tmp_path, database)
+def site(place: Place, postgres: Postgres, s3: S3, mlflow_server: MlflowServer, keys: None, tmp_path: Path) -> Site:
+    tmp_path = tmp_path.rename(tmp_path.with_name(f"home_{os.urandom(4).hex()}"))
+    postgres.create_database(tmp_path.name)
+    return Site(place, postgres, s3, mlflow_server, tmp_path, tmp_path.name)
 
 
 def until(done: Callable[[], bool], process: subprocess.Popen[str], machine: Machine) -> None:
@@ -200,8 +193,8 @@ def once_everywhere(site: Site, name: str) -> None:
         assert sorted(trial.intermediate_values) == reports[label]
         assert trial.user_attrs["settings"] == settings[label]
         assert run.info.status == words[trial.state.name]
-        assert len({metric.step for metric in client.get_metric_history(run.info.run_id, "score")}) == len(reports[label])
-        assert len(client.get_metric_history(run.info.run_id, "score")) == len(reports[label])
+        steps = [metric.step for metric in client.get_metric_history(run.info.run_id, "score")]
+        assert len(steps) == len(set(steps)) == len(reports[label])
         assert {key: str(value) for key, value in settings[label].items()}.items() <= run.data.params.items()
         assert trial.state.name == "PRUNED" or reports[label][-1] == 8
     assert runs[""][0].info.status == "FINISHED"
@@ -209,7 +202,7 @@ def once_everywhere(site: Site, name: str) -> None:
 
 def champion_serves(site: Site, name: str, output: str) -> None:
     """It is registered, and what MLflow serves loads where there is no raykd; nothing else of a trial is left."""
-    best = max((t for t in site.study(name) if t.state.name == "COMPLETE"), key=lambda t: t.value)
+    best = max((t for t in site.study(name) if t.state.name == "COMPLETE"), key=lambda t: t.value or 0.0)
     version = MlflowClient(site.mlflow.uri).get_model_version_by_alias("raykd-custom", "champion")
     assert version.tags["raykd.sweep"] == name
     assert version.tags["raykd.score"] == f"{best.value:.6f}"
@@ -243,7 +236,8 @@ def elsewhere(site: Site, name: str, before: str) -> None:
 @pytest.mark.parametrize("down", [60.0])
 def test_services_stopped_in_mid_sweep(site: Site, down: float) -> None:
     machine, name = site.machine("here"), "away"
-    process = machine.start("tune", *site.place.arguments, "--trials", str(TRIALS), "--name", name, "--concurrency", "1")
+    line = ["tune", *site.place.arguments, "--trials", str(TRIALS), "--name", name, "--concurrency", "1"]
+    process = machine.start(*line)
     until(lambda: reported(machine, "t0000", 2), process, machine)
     site.s3.stop()
     site.postgres.stop()

@@ -124,7 +124,7 @@ def test_parent_and_trial_once_each_after_a_restore(
     known = MlflowClient.log_batch
 
     def log_batch(self: Any, run: str, metrics: Any = (), **rest: Any) -> None:
-        sent.extend({metric.step for metric in metrics})
+        sent.extend(sorted({metric.step for metric in metrics}))
         known(self, run, metrics, **rest)
 
     monkeypatch.setattr(MlflowClient, "log_batch", log_batch)

@@ -1,0 +1,90 @@
+"""One generated command: its words, the files it finds, and what may be left behind when it is over."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HOME = "home"  # the workspace of a case, within its folder
+
+
+@dataclass(frozen=True)
+class Folder:
+    """An empty folder where a file may have been meant."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """A symbolic link; its target need not be there."""
+
+    target: str
+
+
+@dataclass(frozen=True)
+class Pipe:
+    """A named pipe that nobody ever writes to."""
+
+
+Entry = bytes | Folder | Link | Pipe
+
+
+@dataclass(frozen=True)
+class Case:
+    """A command line and the files in the folder it is given in. ``../base`` holds sound ones, see `ground`."""
+
+    arguments: tuple[str, ...]
+    files: Mapping[str, Entry] = field(default_factory=dict)
+    given: bytes = b""  # on standard input
+
+    def lay_out(self, folder: Path) -> None:
+        """Make the files in `folder`, which exists."""
+        for name, entry in self.files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(entry, bytes):
+                path.write_bytes(entry)
+            elif isinstance(entry, Link):
+                path.symlink_to(entry.target)
+            elif isinstance(entry, Folder):
+                path.mkdir()
+            else:
+                os.mkfifo(path)
+
+
+def listing(folder: Path) -> dict[str, str]:
+    """Everything below `folder`, links not followed: its kind, and of files a hash of the content."""
+    found: dict[str, str] = {}
+    for at, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            path = Path(at) / name
+            key = str(path.relative_to(folder))
+            if path.is_symlink():
+                found[key] = f"link to {os.readlink(path)}"
+            elif path.is_dir():
+                found[key] = "folder"
+            elif path.is_file():
+                found[key] = hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
+            else:
+                found[key] = "other"
+    return found
+
+
+# Tokenised splits are kept by content, each whole or not there at all; names that begin with a dot are unfinished.
+_KEPT = re.compile(rf"{HOME}(/cache(/[0-9a-f]{{24}}(/(meta\.json|texts\.json|[a-z]+\.npy))?)?)?")
+_LOCK = re.compile(rf"{HOME}/teachers(/[0-9a-f]{{16}}\.lock)?")  # empty; held while a teacher is taught
+_SWEEP = re.compile(rf"{HOME}/sweeps(/[A-Za-z0-9][A-Za-z0-9._-]*(/(sweep|space)\.json)?)?")
+
+
+def litter(before: Mapping[str, str], after: Mapping[str, str], *, accepted: bool) -> list[str]:
+    """What a command changed and should not have. accepted: it was about to train, so a sweep has its folder."""
+    wrong = [f"gone: {name}" for name in before if name not in after]
+    wrong += [f"changed: {name}" for name, what in before.items() if after.get(name, what) != what]
+    for name in after.keys() - before.keys():
+        if not (_KEPT.fullmatch(name) or _LOCK.fullmatch(name) or (accepted and _SWEEP.fullmatch(name))):
+            wrong.append(f"left behind: {name}")
+    entries = {name for name in after if re.fullmatch(rf"{HOME}/cache/[0-9a-f]{{24}}", name)} - before.keys()
+    return wrong + [f"half-written: {name}" for name in entries if f"{name}/meta.json" not in after]
