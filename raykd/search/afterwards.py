@@ -87,14 +87,14 @@ class After:
 
 
 @contextlib.contextmanager
-def journal_in(room: Room, say: Say) -> Iterator[tuple[Journal, Safe]]:
+def journal_in(room: Room, say: Say, ours: Callable[[], bool]) -> Iterator[tuple[Journal, Safe]]:
     """The journal of the sweep in `room`, brought up to date, and who knows when it is safe."""
     if not room.remote:
-        yield Journal(room.folder, say), AtOnce()
+        yield Journal(room.folder, say, ours), AtOnce()
         return
     copy = storage.Mirror(room.folder / FOLDER, storage.join(room.place, FOLDER))
     _catch_up(copy)
-    journal = Journal(room.folder, say)
+    journal = Journal(room.folder, say, ours)
     upload = Upload(copy, say)
     try:
         yield journal, upload

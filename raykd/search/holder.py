@@ -29,10 +29,11 @@ SETTLE_S = 1.5  # after writing one's own name: time for another to have written
 
 
 @contextlib.contextmanager
-def held(name: str, folder: Path, place: str, say: Callable[[str], object]) -> Iterator[None]:
+def held(name: str, folder: Path, place: str, say: Callable[[str], object]) -> Iterator[threading.Event]:
     """Hold the sweep `name` while the block runs. folder: of the sweep on this machine; place: where all can see it.
 
-    Raises UserError, naming the holder, when another process runs the sweep.
+    Yields what is set when another process has taken the sweep over nevertheless: it believed this one dead, which can
+    only be when the place was away for long. Raises UserError, naming the holder, when another process runs the sweep.
     """
     lock = filelock.FileLock(folder / "lock")
     try:
@@ -43,15 +44,17 @@ def held(name: str, folder: Path, place: str, say: Callable[[str], object]) -> I
     done = threading.Event()
     try:
         _take(name, place, own, say)
-        beating = threading.Thread(target=_beat, args=(place, own, done), name="raykd-holder", daemon=True)
+        taken = threading.Event()
+        beating = threading.Thread(target=_beat, args=(place, own, done, taken), name="raykd-holder", daemon=True)
         beating.start()
         try:
-            yield
+            yield taken
         finally:
             done.set()
             beating.join(30)
             with contextlib.suppress(Exception):  # a place that is away: the next driver waits a little, no more
-                storage.remove(storage.join(place, HOLDER))
+                if not taken.is_set():
+                    storage.remove(storage.join(place, HOLDER))
     finally:
         lock.release()
 
@@ -74,11 +77,15 @@ def _take(name: str, place: str, own: str, say: Callable[[str], object]) -> None
             raise _refused(name, now)
 
 
-def _beat(place: str, own: str, done: threading.Event) -> None:
+def _beat(place: str, own: str, done: threading.Event, taken: threading.Event) -> None:
     beats = 0
     while not done.wait(BEAT_S):
         beats += 1
         with contextlib.suppress(Exception):  # away for a while: the next beat tries again
+            now = _read(place)
+            if now is not None and now.get("own") != own:
+                taken.set()
+                return
             _write(place, own, beats)
 
 

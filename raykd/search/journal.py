@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from raykd.errors import UserError
+
 log = logging.getLogger(__name__)
 
 FOLDER = "journal"
@@ -36,9 +38,14 @@ class Place:
 
 
 class Journal:
-    """The journal of the sweep in `folder`. full: told once when the disk is full, before waiting for room."""
+    """The journal of the sweep in `folder`. full: told once when the disk is full, before waiting for room; ours:
+    whether this process still is the one that may write.
+    """
 
-    def __init__(self, folder: Path, full: Callable[[str], object] = log.warning) -> None:
+    def __init__(
+        self, folder: Path, full: Callable[[str], object] = log.warning, ours: Callable[[], bool] = lambda: True
+    ) -> None:
+        self._ours = ours
         self.folder = folder / FOLDER
         self.folder.mkdir(parents=True, exist_ok=True)
         self._full = full
@@ -46,7 +53,12 @@ class Journal:
         self._size = 0
 
     def append(self, event: dict[str, Any]) -> Place:
-        """Write `event` and wait until it is on the disk. Raises OSError if the disk stays full."""
+        """Write `event` and wait until it is on the disk. Raises OSError if the disk stays full, UserError if another
+        process has taken the sweep over."""
+        if not self._ours():
+            raise UserError(
+                f"another process has taken over the sweep of {self.folder}: this one ends, it goes on there"
+            )
         line = _sealed(json.dumps(event).encode())
         if self._size and self._size + len(line) > SEGMENT_BYTES:
             self._segment, self._size = self._segment + 1, 0

@@ -32,6 +32,7 @@ from ray import tune
 from ray.air.execution._internal.actor_manager import RayActorManager
 from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
 from ray.tune.experiment import Trial
+from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -119,18 +120,37 @@ class LedgerScheduler(FIFOScheduler):
         return (FIFOScheduler, ())
 
 
+class Silent(TrialProgressCallback):
+    """Takes the place of Tune's own, which prints nothing here and remembers every trial all the same."""
+
+    def on_trial_result(self, *_: Any, **__: Any) -> None:
+        """Nothing."""
+
+    def on_trial_complete(self, *_: Any, **__: Any) -> None:
+        """Nothing."""
+
+    def on_trial_error(self, *_: Any, **__: Any) -> None:
+        """Nothing."""
+
+
 def _forget(tune_controller: Any) -> None:
     """Let go of all but the last REMEMBERED trials: Tune keeps every one, some 40 KiB each, for a result grid that
     nobody reads here. Word of a trial's actor may come for a while after its end, so those last ones stay."""
     trials = tune_controller.get_trials()  # the list itself
     if len(trials) < 2 * REMEMBERED:
         return
-    old = {trial for trial in trials[:-REMEMBERED] if trial.is_finished()} - tune_controller._trial_to_actor.keys()
+    controller = tune_controller._tune_controller  # behind what schedulers are given, which hides the rest
+    old = {trial for trial in trials[:-REMEMBERED] if trial.is_finished()} - controller._trial_to_actor.keys()
     trials[:] = [trial for trial in trials if trial not in old]
-    for known in ("_live_trials", "_stopped_trials", "_failed_trials", "_trials_to_cache"):
-        vars(tune_controller)[known] -= old
+    for known in (
+        controller._live_trials,
+        controller._stopped_trials,
+        controller._failed_trials,
+        controller._trials_to_cache,
+    ):
+        known.difference_update(old)
     for trial in old:
-        tune_controller._trial_metadata.pop(trial.trial_id, None)
+        controller._trial_metadata.pop(trial.trial_id, None)
 
 
 def loss_of(error: BaseException | None) -> tuple[str, str]:
@@ -201,7 +221,11 @@ def run(conductor: Conductor, spec: SweepSpec, folder: Path, *, time_budget: flo
             trial_dirname_creator=lambda trial: trial.trial_id,
         ),
         run_config=tune.RunConfig(
-            name="ray", storage_path=str(folder.resolve()), verbose=0, failure_config=tune.FailureConfig(max_failures=0)
+            name="ray",
+            storage_path=str(folder.resolve()),
+            verbose=0,
+            failure_config=tune.FailureConfig(max_failures=0),
+            callbacks=[Silent()],
         ),
     )
     try:

@@ -11,6 +11,7 @@ from optuna.trial import TrialState
 from rich.console import Console
 
 from raykd import storage
+from raykd.errors import UserError
 from raykd.report.curves import Curve, draw, write_table
 from raykd.search.afterwards import PATIENCE_S, After, journal_in
 from raykd.search.conductor import Conductor
@@ -61,7 +62,7 @@ def run_sweep(
 ) -> SweepResult:
     """Run what is left of the sweep in `room`, keep and register its best student. Ray must be there already.
 
-    Raises UserError when another process holds the sweep.
+    Raises UserError when another process holds the sweep, or takes it over.
     """
     from raykd.search import ray_tune
 
@@ -69,7 +70,10 @@ def run_sweep(
         console.print(line)
 
     display = LiveDisplay(console, metric=spec.task.primary, trials=spec.trials, teacher_score=spec.teacher_score)
-    with held(spec.name, room.folder, room.place, say), journal_in(room, say) as (journal, safe):
+    with (
+        held(spec.name, room.folder, room.place, say) as taken,
+        journal_in(room, say, lambda: not taken.is_set()) as (journal, safe),
+    ):
         ledger = Ledger(journal, spec, space, storage.join(room.place, TRIALS))
         set_aside(room.folder, say)
         study = StudyMirror(spec, spec.study_uri or study_uri(room.folder), ledger.frozen, say)
@@ -88,7 +92,13 @@ def run_sweep(
             conductor = Conductor(ledger, [After(safe, study), After(safe, tracker)], display, clean)
             if room.remote:
                 _hear(conductor)
-            ray_tune.run(conductor, spec, room.folder, time_budget=time_budget)
+            try:
+                ray_tune.run(conductor, spec, room.folder, time_budget=time_budget)
+            except Exception:
+                if not taken.is_set():  # else the journal refused, and whatever came of that is told below
+                    raise
+        if taken.is_set():
+            raise UserError(f"another process has taken over sweep '{spec.name}': this one ends, it goes on there")
         safe.wait(PATIENCE_S)
         result = _conclude(conductor, spec, room, study, tracker)
         if cleaner.close(PATIENCE_S):
@@ -113,6 +123,7 @@ def _conclude(conductor: Conductor, spec: SweepSpec, room: Room, study: StudyMir
         if room.remote:
             storage.send(student, storage.join(room.place, CHAMPION))
         tags = {"raykd.sweep": spec.name, "raykd.trial": champion.label, "raykd.score": f"{champion.score:.6f}"}
+        tags["raykd.uid"] = spec.uid  # another home may have a sweep of the same name
         end = replace(end, files=tuple(files), student=student, tags=tags)
     again = f"raykd tune --task {spec.task.name} --name {spec.name} --resume"
     notes = [conductor.stopped] if conductor.stopped else []

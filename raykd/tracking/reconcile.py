@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 20.0
+GIVE_WAY = 20  # failures in a row (some minutes), after which a name lets others go first
 
 
 class Reconciler:
@@ -51,6 +52,7 @@ class Reconciler:
     def _run(self) -> None:
         away_since: float | None = None
         pause = FIRST_PAUSE_S
+        failed, failures = "", 0  # the name that failed last, and how often in a row
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._names or self._closed)
@@ -62,8 +64,11 @@ class Reconciler:
             try:
                 self._sync(name)
             except Exception as error:
-                with self._changed:  # first again: what came before must be written before
-                    self._names = {name: None, **self._names}
+                failures = failures + 1 if name == failed else 1
+                failed = name
+                with self._changed:  # first again, in its order; but one that can never be written must not stop others
+                    first, last = ({}, {name: None}) if failures % GIVE_WAY == 0 else ({name: None}, {})
+                    self._names = first | self._names | last
                     self._busy = False
                 if away_since is None:
                     away_since = time.monotonic()

@@ -33,7 +33,7 @@ def test_nobody_hears_of_what_the_store_does_not_hold(tmp_path: Path, monkeypatc
             there = [file.read_text() for file in (tmp_path / "store" / "journal").glob("*.jsonl")]
             heard.append((label, there))
 
-    with journal_in(room, lambda line: None) as (journal, safe):
+    with journal_in(room, lambda line: None, lambda: True) as (journal, safe):
         journal.append({"event": "start", "trial": "t0000"})
         After(safe, Elsewhere()).touch("t0000")
         assert not safe.wait(0.2)
@@ -47,7 +47,7 @@ def test_nobody_hears_of_what_the_store_does_not_hold(tmp_path: Path, monkeypatc
 
 def test_a_folder_is_safe_at_once(tmp_path: Path) -> None:
     heard = []
-    with journal_in(Room(tmp_path, str(tmp_path), tmp_path), print) as (journal, safe):
+    with journal_in(Room(tmp_path, str(tmp_path), tmp_path), print, lambda: True) as (journal, safe):
         assert isinstance(journal, Journal)
         safe.after(lambda: heard.append(1))
     assert heard == [1]

@@ -18,6 +18,7 @@ import pytest
 from raykd import storage
 from raykd.errors import UserError
 from raykd.search import holder
+from raykd.search.journal import Journal
 
 HOLD = """
 import sys, time
@@ -219,3 +220,15 @@ def test_a_file_cut_short_by_a_crash_keeps_nobody_out(tmp_path: Path, text: str)
     (tmp_path / "holder.json").write_text(text)
     with holder.held("s", tmp_path, str(tmp_path), print):
         assert json.loads((tmp_path / "holder.json").read_text())["process"] == os.getpid()
+
+
+def test_one_that_was_taken_over_notices_and_may_write_no_more(tmp_path: Path) -> None:
+    """A place that was away for so long that another took this driver for dead."""
+    with holder.held("s", tmp_path, str(tmp_path), print) as taken:
+        journal = Journal(tmp_path, ours=lambda: not taken.is_set())
+        journal.append({"event": "start"})
+        storage.write_text(str(tmp_path / holder.HOLDER), json.dumps({"own": "another", "host": "other", "process": 1}))
+        assert taken.wait(10)
+        with pytest.raises(UserError, match="taken over"):
+            journal.append({"event": "start"})
+    assert json.loads((tmp_path / holder.HOLDER).read_text())["own"] == "another"

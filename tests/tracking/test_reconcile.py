@@ -148,3 +148,18 @@ def test_an_error_without_words_has_a_name(server: Server, said: list[str]) -> N
     until(lambda: said)
     assert said[0].startswith("it is away (TimeoutError)")
     mirror.close(0)
+
+
+def test_what_can_never_be_written_stops_nothing_else() -> None:
+    written: list[str] = []
+
+    def sync(name: str) -> None:
+        if name == "bad":
+            raise ValueError("a parameter that is refused")
+        written.append(name)
+
+    mirror = Reconciler("the server", sync, lambda line: None)
+    for name in ("bad", "a", "b"):
+        mirror.touch(name)
+    until(lambda: written == ["a", "b"])
+    assert mirror.close(0.1) == 1
