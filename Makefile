@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-fast check golden bench bench-methods bench-scale chaos kills fuzz lint-deploy install clean
+.PHONY: demo test test-long test-fast check golden bench bench-methods bench-scale chaos kills fuzz lint-deploy install clean
 
 install: $(STAMP)
 
@@ -21,7 +21,11 @@ demo: $(STAMP)
 # The many small tests on every core, then whole sweeps one at a time.
 test: check lint-deploy
 	$(BIN)/python -m pytest -q -n auto -m "not slow"
-	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python -m pytest -q -m "slow and not long"
+
+# Servers that are away for a minute, sweeps over two nodes: what takes too long for every change.
+test-long: $(STAMP)
+	$(BIN)/python -m pytest -q -m long
 
 # Without the sweeps on Ray: about a minute.
 test-fast: $(STAMP)

@@ -23,7 +23,7 @@ class Training(BaseModel):
     max_grad_norm: float = Field(1.0, gt=0, description="gradient clipping, L2 norm over all parameters")
     max_length: int = Field(128, ge=8, description="tokens a row is cut to")
     evaluations: int = Field(8, ge=1, description="evaluations, at equal fractions of the run")
-    seed: int = Field(1, ge=0, description="of initialisation, order and dropout")
+    seed: int = Field(1, ge=0, le=2**32 - 1, description="of initialisation, order and dropout")
 
 
 class TaskSpec(BaseModel):

@@ -83,6 +83,7 @@ def test_two_nodes_train_as_one_does(where: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("where", PLACES)
 def test_a_sweep_spreads_over_both_nodes(where: str, place: Place, tmp_path: Path) -> None:
     with raylets(tmp_path / "cluster", (1, 1), namespaces=where == "hosts") as cluster:

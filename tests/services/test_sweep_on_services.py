@@ -233,7 +233,7 @@ def elsewhere(site: Site, name: str, before: str) -> None:
     once_everywhere(site, name)
 
 
-@pytest.mark.parametrize("down", [60.0])
+@pytest.mark.parametrize("down", [5.0, pytest.param(60.0, marks=pytest.mark.long)])
 def test_services_stopped_in_mid_sweep(site: Site, down: float) -> None:
     machine, name = site.machine("here"), "away"
     line = ["tune", *site.place.arguments, "--trials", str(TRIALS), "--name", name, "--concurrency", "1"]
