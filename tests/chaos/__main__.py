@@ -30,6 +30,7 @@ def main() -> int:
     parser.add_argument("--moment", action="append", help="start, middle or checkpoint; repeat; default: all")
     parser.add_argument("--kills", type=int, help="instead: kill -9 of the driver at so many random moments")
     parser.add_argument("--seed", type=int, default=1, help="of those moments")
+    parser.add_argument("--quick", action="store_true", help="do not run an unhurt group to compare groups with")
     parser.add_argument("--json", type=Path, help="also write the rows there")
     parser.add_argument("--save", type=Path, help="also write the table there, e.g. tests/chaos/RESULTS.md")
     parser.add_argument("--place", type=Path, help="keep the workspace in this folder (a short name), and use it again")
@@ -43,7 +44,7 @@ def main() -> int:
         if asked.kills:
             return kills(place, asked.kills, asked.seed)
         with ExitStack() as stack:
-            bench = Bench(place, stack)
+            bench = Bench(place, stack, quick=asked.quick)
             print(heading(), flush=True)
             for fault, moment in bench.cases(asked.sort, asked.moment, asked.case):
                 row = bench.run(fault, moment)

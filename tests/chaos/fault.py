@@ -77,8 +77,8 @@ class Row:
     problems: tuple[str, ...]
 
 
-def survive(place: Place, fault: Fault, moment: str, name: str, setting: Setting, reference: Truth) -> Row:
-    """Run a sweep, hurt it at `moment`, and compare what it holds with `reference`."""
+def survive(place: Place, fault: Fault, moment: str, name: str, setting: Setting, reference: Truth | None) -> Row:
+    """Run a sweep, hurt it at `moment`, and compare what it holds with `reference`, if there is one."""
     plan = MOMENTS[moment]
     if fault.kind == GROUP and moment == "middle":
         plan = {**plan, "trial": "t0000"}
@@ -103,13 +103,15 @@ def survive(place: Place, fault: Fault, moment: str, name: str, setting: Setting
         sweep.close()
 
 
-def _row(sweep: Sweep, fault: Fault, moment: str, hurt: str, at: float, left: list[str], reference: Truth) -> Row:
+def _row(
+    sweep: Sweep, fault: Fault, moment: str, hurt: str, at: float, left: list[str], reference: Truth | None
+) -> Row:
     truth = look(sweep.folder, sweep.environment)
     missing, double = lost(truth, TRIALS[fault.kind]), twice(truth)
     if "://" in sweep.home:
         stale = apart(sweep.folder, f"{sweep.home}/sweeps/{sweep.name}", sweep.environment)
         missing += [f"object store: {name} is another" for name in stale]
-    changed = different(truth, reference) if fault.same else []
+    changed = [] if reference is None else different(truth, reference)
     problems = [*missing, *double, *(f"left behind: {what}" for what in left), *changed]
     again = {label: why for label, why in truth.again.items() if label != hurt or sorted(why) != sorted(fault.again)}
     if again or (fault.again and hurt not in truth.again):
@@ -119,7 +121,7 @@ def _row(sweep: Sweep, fault: Fault, moment: str, hurt: str, at: float, left: li
     if "Traceback" in sweep.output():
         problems.append("a traceback: " + sweep.output()[-1500:])
     back = sweep.watch.first(at, lambda event: event["event"] in ("report", "end")) if sweep.watch else None
-    same = None if not fault.same else truth.champion == reference.champion
+    same = None if reference is None else truth.champion == reference.champion
     return Row(
         fault.name,
         moment,
