@@ -1,8 +1,9 @@
 """One driver a sweep: whoever runs it says so beside it, and keeps saying so while it lives.
 
-On one machine a file lock decides, which dies with its process. Across machines (NFS, an object store) there is no such
-lock to rely on, so the holder rewrites ``holder.json`` every few seconds, and a second driver watches it: if it changes
-the holder lives, if it stays as it is the holder is gone. No clock is compared with another's.
+Where two drivers see the same lock file on one machine, that lock decides: it dies with its process. Otherwise (NFS, an
+object store, two caches of one machine) there is no lock to rely on, so the holder rewrites ``holder.json`` every few
+seconds, and a second driver watches it: if it changes the holder lives, if it stays as it is the holder is gone. No
+clock is compared with another's.
 """
 
 from __future__ import annotations
@@ -43,9 +44,10 @@ def held(name: str, folder: Path, place: str, say: Callable[[str], object]) -> I
     own = uuid.uuid4().hex
     done = threading.Event()
     try:
-        _take(name, place, own, say)
+        about = {"host": socket.gethostname(), "process": os.getpid(), "lock": _lock(folder), "own": own}
+        _take(name, place, about, say)
         taken = threading.Event()
-        beating = threading.Thread(target=_beat, args=(place, own, done, taken), name="raykd-holder", daemon=True)
+        beating = threading.Thread(target=_beat, args=(place, about, done, taken), name="raykd-holder", daemon=True)
         beating.start()
         try:
             yield taken
@@ -59,39 +61,43 @@ def held(name: str, folder: Path, place: str, say: Callable[[str], object]) -> I
         lock.release()
 
 
-def _take(name: str, place: str, own: str, say: Callable[[str], object]) -> None:
+def _take(name: str, place: str, about: dict[str, object], say: Callable[[str], object]) -> None:
     found = _read(place)
-    # Of this machine, and yet the lock was free: its process is dead.
-    if found is not None and found.get("host") != socket.gethostname():
+    # Held by this very lock, and yet the lock was free: its process is dead.
+    if found is not None and (found.get("host"), found.get("lock")) != (about["host"], about["lock"]):
         say(f"sweep '{name}' was last run by {_who(found)}: watching for {WATCH_S:.0f} s whether it still is")
         end = time.monotonic() + WATCH_S
         while time.monotonic() < end:
             time.sleep(BEAT_S / 3)
             if (now := _read(place)) is not None and now != found:
                 raise _refused(name, now)
-    _write(place, own, 0)
+    _write(place, about, 0)
     if found is not None or storage.is_url(place):
         time.sleep(SETTLE_S)
         now = _read(place)
-        if now is not None and now.get("own") != own:
+        if now is not None and now.get("own") != about["own"]:
             raise _refused(name, now)
 
 
-def _beat(place: str, own: str, done: threading.Event, taken: threading.Event) -> None:
+def _beat(place: str, about: dict[str, object], done: threading.Event, taken: threading.Event) -> None:
     beats = 0
-    while not done.wait(BEAT_S):
+    while not done.wait(BEAT_S if beats else SETTLE_S):  # the first soon: two may have found the place free at once
         beats += 1
         with contextlib.suppress(Exception):  # away for a while: the next beat tries again
             now = _read(place)
-            if now is not None and now.get("own") != own:
+            if now is not None and now.get("own") != about["own"]:
                 taken.set()
                 return
-            _write(place, own, beats)
+            _write(place, about, beats)
 
 
-def _write(place: str, own: str, beats: int) -> None:
-    about = {"host": socket.gethostname(), "process": os.getpid(), "own": own, "beats": beats}
-    storage.write_text(storage.join(place, HOLDER), json.dumps(about))
+def _lock(folder: Path) -> str:
+    """Which lock file: two containers may share a host's name and a path, and yet not a file."""
+    return f"{(folder / 'lock').resolve()}#{(folder / 'lock').stat().st_ino}"
+
+
+def _write(place: str, about: dict[str, object], beats: int) -> None:
+    storage.write_text(storage.join(place, HOLDER), json.dumps({**about, "beats": beats}))
 
 
 def _read(place: str) -> dict[str, object] | None:

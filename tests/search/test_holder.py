@@ -148,6 +148,16 @@ def test_a_living_holder_on_another_machine(machines: list[Machine], monkeypatch
 
 
 @pytest.mark.usefixtures("named_beats")
+def test_two_caches_of_one_machine_are_two_machines(machines: list[Machine], tmp_path: Path) -> None:
+    one, elsewhere = machines[0], tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    beside = Machine("one", elsewhere, one.place)
+    with on(one), one.hold(), pytest.raises(UserError, match=rf"process {os.getpid()} on one\)"), beside.hold():
+        pytest.fail("it was held twice")
+    assert "watching" in beside.said[0]
+
+
+@pytest.mark.usefixtures("named_beats")
 def test_a_dead_holder_on_another_machine_is_taken_over(machines: list[Machine]) -> None:
     one, other = machines
     where = storage.join(one.place, holder.HOLDER)
