@@ -169,6 +169,7 @@ class Verdicts:
 def _verdict_on(error: Exception) -> tuple[str, str]:
     """What became of a trial, of a group by all of its workers: when one is lost, the others fail at talking to it."""
     from ray.exceptions import RayActorError, RayTaskError
+    from ray.train.v2._internal.exceptions import WorkerHealthCheckFailedError, WorkerHealthCheckTimeoutError
     from ray.train.v2.api.exceptions import ControllerError, WorkerGroupError
 
     if isinstance(error, (RayActorError, ControllerError)):  # Ray's own part of the group is gone
@@ -177,6 +178,9 @@ def _verdict_on(error: Exception) -> tuple[str, str]:
         return outcome_of(error)
     found: list[tuple[str, str]] = []
     for _, failure in sorted(error.worker_failures.items()):
+        if isinstance(failure, (WorkerHealthCheckFailedError, WorkerHealthCheckTimeoutError)):
+            found.append(_gone(failure))
+            continue
         cause: BaseException = failure
         if isinstance(failure, RayTaskError) and isinstance(failure.cause, BaseException):
             cause = failure.cause
@@ -186,3 +190,13 @@ def _verdict_on(error: Exception) -> tuple[str, str]:
         found.append(("died", str(cause).strip().splitlines()[0]) if gone else outcome_of(cause))
     order = ["preempted", "memory", "disk", "died", "failed"]
     return min(found, key=lambda verdict: order.index(verdict[0]), default=outcome_of(error))
+
+
+def _gone(failure: Exception) -> tuple[str, str]:
+    """A worker that no longer answers Ray. What Ray saw stands in an attribute: a cause is lost where it is pickled."""
+    from ray.exceptions import OutOfMemoryError
+    from ray.train.v2._internal.exceptions import WorkerHealthCheckFailedError
+
+    seen = failure.health_check_failure if isinstance(failure, WorkerHealthCheckFailedError) else failure
+    lines = str(seen).strip().splitlines() or [type(seen).__name__]
+    return "memory" if isinstance(seen, OutOfMemoryError) else "died", lines[0]
