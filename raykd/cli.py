@@ -83,6 +83,9 @@ def tune(
     time_budget: Annotated[
         float | None, typer.Option(help="seconds after which the sweep stops; --resume goes on")
     ] = None,
+    cache_budget: Annotated[
+        str | None, typer.Option(help="disk for what the teacher says, e.g. 20GB; default: half of what is free")
+    ] = None,
     address: Annotated[str | None, typer.Option(help="Ray cluster: auto or HOST:PORT; default: this machine")] = None,
     wait_for_nodes: Annotated[float, typer.Option(help="seconds for a cluster to grow until a trial fits")] = 0.0,
     concurrency: Annotated[int | None, typer.Option(help="trials at once; default: what the hardware holds")] = None,
@@ -128,6 +131,7 @@ def tune(
         epochs=epochs,
         seed=seed,
         time_budget=time_budget,
+        cache_budget=cache_budget,
         address=address,
         wait_for_nodes=wait_for_nodes,
         concurrency=concurrency,

@@ -1,4 +1,4 @@
-"""The commands that have to do with other machines: sending a line to a cluster, serving MLflow's pages."""
+"""The commands beside training: sending a line to a cluster, serving MLflow's pages, what is stored of teachers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
 from raykd.errors import UserError
 
@@ -58,8 +59,36 @@ def submit(
     raise typer.Exit(code)
 
 
+def cache_ls() -> None:
+    """List what is stored of teachers."""
+    from raykd import cache
+
+    cache.show(Console(highlight=False, soft_wrap=True))
+
+
+def cache_verify() -> None:
+    """Read all that is stored; damaged shards are removed, to be built again. Exit code 1 if there were any."""
+    from raykd import cache
+
+    raise typer.Exit(int(cache.verify(Console(highlight=False, soft_wrap=True)) > 0))
+
+
+def cache_rm(
+    names: Annotated[list[str] | None, typer.Argument(help="parts, as raykd cache ls names them")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="all of them")] = False,
+) -> None:
+    """Remove what is stored of teachers."""
+    from raykd import cache
+
+    cache.clear(names or [], everything, Console(highlight=False, soft_wrap=True))
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands of this file to `app`."""
+    cache = typer.Typer(no_args_is_help=True, help="What is stored of teachers: ls, verify, rm.")
+    for name, command in (("ls", cache_ls), ("verify", cache_verify), ("rm", cache_rm)):
+        cache.command(name)(command)
+    app.add_typer(cache, name="cache")
     app.command()(ui)
     # What follows the first word belongs to the line that is sent, with or without the --.
     app.command(context_settings={"allow_interspersed_args": False})(submit)

@@ -12,6 +12,7 @@ import torch
 from rich.console import Console
 
 from raykd.errors import together
+from raykd.knowledge.teacher import live_teacher
 from raykd.methods import find as find_method
 from raykd.methods.general import general, in_general
 from raykd.methods.method import Pair
@@ -91,7 +92,7 @@ def pretrain(
         return True
 
     around = Around(tokens_of(tokenizer), source)
-    last = distill(learner, recipe, train, {}, TEXT, training, place, tell, teacher=master, around=around)
+    last = distill(learner, recipe, train, {}, TEXT, training, place, tell, teacher=live_teacher(master), around=around)
     assert last is not None  # only a report that answers False ends a run early
     card = {"source": f"general stage of {method} from {teacher}", "training": training.model_dump()}
     encoder: Any = learner.base_model

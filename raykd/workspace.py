@@ -44,6 +44,11 @@ class Workspace:
         return self.root / "cache"
 
     @property
+    def knowledge(self) -> Path:
+        """What teachers said of training splits, by content."""
+        return self.root / "knowledge"
+
+    @property
     def artifacts(self) -> Path:
         """MLflow's artifacts when it logs to the local database."""
         return self.root / "mlartifacts"

@@ -19,13 +19,13 @@ ARROWS = {
     "augment": {"errors", "models", "tasks"},
     "models": {"errors", "hub"},
     "methods": {"losses", "models", "errors"},
-    "knowledge": {"methods", "models", "tasks"},
+    "knowledge": {"losses", "methods", "models", "tasks", "errors"},
     "report": set(),
     "storage": {"errors"},
     "train": {"methods", "knowledge", "models", "tasks", "losses", "storage", "errors"},
     "tracking": {"methods", "search", "train", "workspace", "storage", "errors"},
     "search": {"train", "methods", "models", "tasks", "tracking", "report", "storage", "workspace", "errors"}
-    | {"prepare", "beside"},
+    | {"prepare", "beside", "knowledge"},
     "submit": {"errors", "workspace", "storage", "tracking"},
 }
 
@@ -67,7 +67,7 @@ def test_arrows(file: Path) -> None:
     [
         (
             "ray",
-            {f"raykd/search/{name}.py" for name in ("ray_tune", "cluster", "join", "orphans")}
+            {f"raykd/search/{name}.py" for name in ("ray_tune", "cluster", "join", "orphans", "gather")}
             | {f"raykd/train/{name}.py" for name in ("ray_trial", "notice", "worker_start")}
             | {"raykd/submit/cluster.py"},
         ),

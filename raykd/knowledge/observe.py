@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Set
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
+from raykd.losses.cka import word_gram
+from raykd.losses.distances import layer_distances, word_distances
 from raykd.methods.seen import LOGITS, OF_ATTENTION, Need, Seen
 from raykd.models.inside import bare, layers, projections
 from raykd.models.outputs import forward
@@ -18,6 +21,7 @@ from raykd.models.outputs import forward
 if TYPE_CHECKING:
     from raykd.tasks.encode import Batch
 
+OF_STATES = ("hidden", "cls", "word_distances", "layer_distances", "word_gram")
 NOWHERE = -1e4  # the logit of a padded position as an answer's start or end: no weight, and finite in float16
 
 
@@ -37,7 +41,8 @@ def observe(
     """
     if not needs:
         return Seen({})
-    asked = sorted(need for need in needs if need.kind in ("hidden", "cls"))
+    needs = {replace(need, padding=False) for need in needs}  # a live network always answers at padding, too
+    asked = sorted(need for need in needs if need.kind in OF_STATES)
     with ExitStack() as hooks:
         projected = hooks.enter_context(_projected(model, needs))
         if nudge is not None:
@@ -52,8 +57,7 @@ def observe(
         )
     answers: dict[Need, Tensor] = {}
     for need in asked:
-        states = (outputs.hidden_states or ())[need.layer]
-        answers[need] = states if need.kind == "hidden" else states[:, 0]
+        answers[need] = _of_states(need, outputs.hidden_states or (), batch.attention_mask)
     for need in needs:
         if need.kind in OF_ATTENTION:
             answers[need] = _of_attention(need, projected, batch.attention_mask, _heads(model))
@@ -68,6 +72,16 @@ def _logits(logits: Tensor, attention_mask: Tensor) -> Tensor:
         return logits
     starts_then_ends = logits.permute(2, 0, 1).reshape(-1, logits.shape[1])
     return starts_then_ends.masked_fill(attention_mask.repeat(2, 1) == 0, NOWHERE)
+
+
+def _of_states(need: Need, states: tuple[Tensor, ...], attention_mask: Tensor) -> Tensor:
+    if need.kind == "layer_distances":
+        return layer_distances(torch.stack([states[layer] for layer in need.layers]), attention_mask)
+    if need.kind == "word_distances":
+        return word_distances(states[need.layer], attention_mask, need.reach)
+    if need.kind == "word_gram":
+        return word_gram(states[need.layer], attention_mask)
+    return states[need.layer] if need.kind == "hidden" else states[need.layer][:, 0]
 
 
 def _heads(model: nn.Module) -> int:
@@ -127,15 +141,3 @@ def _nudged(model: nn.Module, nudge: Tensor) -> Iterator[None]:
         yield
     finally:
         handle.remove()
-
-
-class LiveTeacher:
-    """A frozen teacher that answers each batch by a forward pass, in evaluation mode and without gradients."""
-
-    def __init__(self, model: nn.Module) -> None:
-        self.model = model.eval().requires_grad_(False)
-
-    @torch.no_grad()
-    def answer(self, batch: Batch, needs: Set[Need]) -> Seen:
-        """What the teacher says of `batch`."""
-        return observe(self.model, batch, needs)

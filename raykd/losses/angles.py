@@ -1,107 +1,118 @@
-"""Triple relations, summed: the angle at one point between two others, for words and for layers alike."""
+"""Triple relations, summed: the angle at one point between two others, for words, layers and samples alike.
+
+Student and teacher are squared distances (raykd.losses.distances) in M sets of points; the teacher is a constant. Both
+functions return the sum over i, j, k of c_ij c_ik penalty(a_ijk of the student - a_ijk of the teacher), a scalar. a_ijk
+is the cosine of the angle at vertex i between corners j and k: 0 where j or k is i (or coincides with it, or does not
+count), 1 where j = k. c_ij is how often j is a corner of i; once, where ``times`` is None.
+"""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
-from .geometry import centred, gram, inverse_distances
-from .precision import widened
-from .relations import Penalty, penalise
-
-# Angles are computed for so many (vertex, corner, corner) at a time: 64 MiB a tensor in float32.
-_TRIPLES_AT_ONCE = 2**24
+from .corners import Corners, corner_sum
+from .distances import layer_pairs
+from .penalties import Penalty
+from .pieces import summed
 
 
 def angle_sum(
-    student: Tensor, teacher: Tensor, counted: Tensor, corners: Tensor, *, reach: int | None, penalty: Penalty
+    student: Tensor, teacher: Tensor, number: int, *, penalty: Penalty, times: Tensor | None = None
 ) -> Tensor:
-    """Sum over i, j, k of c_ij c_ik penalty(a_ijk of the student - a_ijk of the teacher), a scalar.
+    """Every one of ``number`` N points a corner of every vertex.
 
-    a_ijk is the cosine of the angle at vertex i between corners j and k: 0 where j or k is i (or coincides with it),
-    1 where j = k. Points are student [..., N, D_s] and teacher [..., N, D_t]; the teacher is a constant.
-
-    ``corners`` [..., N, N] holds c_ij, how often j is a corner of vertex i, and is 0 where |i - j| > ``reach``; leading
-    dimensions it lacks are shared. ``counted`` [..., N] marks the points that angles use at all.
+    Distances are [M, P], of the P = N (N - 1) / 2 pairs in the order of layer_pairs; ``times`` [M, N, N] holds c_ij.
     """
-    student, teacher = widened(student, teacher.detach())
-    number = student.shape[-2]
-    positions, exists = _windows(number, reach, student.device)
-    weights = corners.to(student.dtype).gather(-1, positions.expand(*corners.shape[:-1], -1)) * exists
+    first, second = layer_pairs(number, student.device)
 
-    products = gram(centred(student, counted))
-    inverse = inverse_distances(products)
-    with torch.no_grad():
-        teacher_products = gram(centred(teacher, counted))
-        teacher_inverse = inverse_distances(teacher_products)
-
-    one_vertex = products[..., 0, 0].numel() * positions.shape[-1] ** 2
-    chunk = max(1, _TRIPLES_AT_ONCE // max(1, one_vertex))
-    total = products.new_zeros(())
-    for some in torch.arange(number, device=student.device).split(chunk):
-        of = (some, positions[some], weights[..., some, :], penalty)
-        arguments = (products, inverse, teacher_products, teacher_inverse, *of)
-        # Several chunks: their intermediates are computed again in the backward pass, or all would be held at once.
-        whole = chunk >= number
-        total = total + (
-            _of_vertices(*arguments) if whole else checkpoint(_of_vertices, *arguments, use_reentrant=False)
+    def evaluate(some: slice, wanted: bool) -> tuple[Tensor, Tensor | None]:
+        ours, theirs = (_matrix(distances[some], number, first, second) for distances in (student, teacher))
+        slopes = torch.zeros_like(ours)
+        total, of_arms = corner_sum(
+            Corners(ours, lambda a, b: ours[a:b, a + 1 :].unsqueeze(2)),
+            Corners(theirs, lambda a, b: theirs[a:b, a + 1 :].unsqueeze(2)),
+            None if times is None else times[some].permute(2, 1, 0),
+            penalty,
+            (lambda j, h: slopes[j, j + 1 :].sub_(h.sum(1), alpha=2)) if wanted else None,
         )
-    return total
+        # [corner, vertex]: each pair is an arm from both its ends.
+        slopes += of_arms
+        slopes += of_arms.transpose(0, 1)
+        return total, slopes[first, second].t()
+
+    return summed(student, number**2, evaluate)
 
 
-def _windows(number: int, reach: int | None, device: torch.device) -> tuple[Tensor, Tensor]:
-    """The W positions [N, W] about each vertex, and which exist [N, W]; all N where a window would be no smaller."""
-    every = torch.arange(number, device=device)
-    if reach is None or 2 * reach + 1 >= number:
-        return every.expand(number, number), torch.ones_like(every, dtype=torch.bool)
-    positions = every.unsqueeze(1) + torch.arange(-reach, reach + 1, device=device)
-    return positions.clamp(0, number - 1), (positions >= 0) & (positions < number)
-
-
-def _of_vertices(
-    products: Tensor,
-    inverse: Tensor,
-    teacher_products: Tensor,
-    teacher_inverse: Tensor,
-    vertices: Tensor,
-    positions: Tensor,
-    weights: Tensor,
-    penalty: Penalty,
+def window_angle_sum(
+    student: Tensor, teacher: Tensor, delta: int, *, penalty: Penalty, times: Tensor | None = None
 ) -> Tensor:
-    """The sum over ``vertices`` [n], whose corners lie at ``positions`` [n, W] and weigh ``weights`` [..., n, W]."""
-    student = _cosines(products, inverse, vertices, positions)
-    with torch.no_grad():
-        teacher = _cosines(teacher_products, teacher_inverse, vertices, positions)
-        # j = k is 1 exactly, or 0 where the corner coincides with the vertex; rounding must not blur that.
-        same = _rows(inverse, vertices, positions).sign() - _rows(teacher_inverse, vertices, positions).sign()
-        both = weights.unsqueeze(-1) * weights.unsqueeze(-2)
-        both = both.masked_fill(torch.eye(both.shape[-1], dtype=torch.bool, device=both.device), 0.0)
+    """The corners of a vertex are the positions within ``delta``, less than N.
 
-    different_corners = penalise(student - teacher, penalty).sum_to_size(both.shape)
-    same_corner = penalise(same, penalty).sum_to_size(weights.shape)
-    return (both * different_corners).sum() + (weights.square() * same_corner).sum()
+    Distances are half bands [M, N, R], D_i(i+o) at column o - 1, which reach 2 ``delta`` or all of N; ``times``
+    [M, N, 2 delta + 1] holds c_ij of the corner j = i - delta + column.
+    """
+    length = student.shape[1]
+    student, teacher = student[..., : 2 * delta], teacher[..., : 2 * delta]
+
+    def evaluate(some: slice, wanted: bool) -> tuple[Tensor, Tensor | None]:
+        ours, theirs = (_table(bands[some], delta) for bands in (student, teacher))
+        slopes = torch.zeros_like(ours)
+        total, of_arms = corner_sum(
+            _windows(ours, delta),
+            _windows(theirs, delta),
+            None if times is None else times[some].flatten(0, 1).t(),
+            penalty,
+            (lambda j, h: slopes[: len(h), j : j + h.shape[1]].sub_(h, alpha=2)) if wanted else None,
+        )
+        vertices = of_arms.shape[1]
+        for offset in range(1, delta + 1):
+            slopes[offset - 1, delta : delta + vertices] += of_arms[delta + offset]
+            slopes[offset - 1, delta - offset : delta - offset + vertices] += of_arms[delta - offset]
+        back = slopes[: student.shape[-1], delta : delta + vertices]
+        return total, back.unflatten(1, (-1, length)).permute(1, 2, 0)
+
+    return summed(student, length * (2 * delta + 1), evaluate)
 
 
-def _cosines(products: Tensor, inverse: Tensor, vertices: Tensor, positions: Tensor) -> Tensor:
-    """(G_jk - G_ij - G_ik + G_ii) / (d_ij d_ik), [..., n, W, W]; G and ``inverse`` = 1 / d are [..., N, N]."""
-    own = products.diagonal(dim1=-2, dim2=-1)[..., vertices].unsqueeze(-1)
-    arm = _rows(products, vertices, positions) - own / 2
-    unit = _rows(inverse, vertices, positions)
-    between = _between(products, positions)
-    return (between - arm.unsqueeze(-1) - arm.unsqueeze(-2)) * unit.unsqueeze(-1) * unit.unsqueeze(-2)
+def _matrix(distances: Tensor, number: int, first: Tensor, second: Tensor) -> Tensor:
+    """[N, N, n] of distances [n, P]; whichever of sets and points are more lie side by side in memory."""
+    if len(distances) >= number:
+        matrix = distances.new_zeros(number**2, len(distances))
+        for flat in (first * number + second, second * number + first):
+            matrix.index_copy_(0, flat, distances.t())
+        return matrix.view(number, number, -1)
+    matrix = distances.new_zeros(len(distances), number**2)
+    for flat in (first * number + second, second * number + first):
+        matrix.scatter_(1, flat.expand(len(distances), -1), distances)
+    return matrix.view(-1, number, number).permute(1, 2, 0)
 
 
-def _rows(matrix: Tensor, vertices: Tensor, positions: Tensor) -> Tensor:
-    """matrix[..., i, j] for the vertices i [n] and the corners j [n, W] of each: [..., n, W]."""
-    rows = matrix[..., vertices, :]
-    return rows.gather(-1, positions.expand(*rows.shape[:-1], -1))
+def _table(band: Tensor, delta: int) -> Tensor:
+    """A half band [n, N, R] as [2 delta, delta + n N + delta]: D_i(i+o) in row o - 1, zeros before and behind.
+
+    Sets follow one another. A distance from one into the next is 0 in the band, as it is beyond the end of a set: such
+    a corner coincides with its vertex as far as arms tell, and has no angle.
+    """
+    vertices, reach = band.shape[0] * band.shape[1], band.shape[2]
+    table = band.new_zeros(2 * delta, vertices + 2 * delta)
+    table[:reach, delta : delta + vertices] = band.flatten(0, 1).t()
+    return table
 
 
-def _between(products: Tensor, positions: Tensor) -> Tensor:
-    """G_jk for the corners j, k at ``positions`` [n, W]: [..., n, W, W], or [..., 1, N, N] where all are corners."""
-    number = products.shape[-1]
-    if positions.shape[-1] == number:
-        return products.unsqueeze(-3)
-    flat = positions.unsqueeze(-1) * number + positions.unsqueeze(-2)
-    return products.flatten(-2).index_select(-1, flat.flatten()).unflatten(-1, flat.shape)
+def _windows(table: Tensor, delta: int) -> Corners:
+    width, vertices = 2 * delta + 1, table.shape[1] - 2 * delta
+    arms = table.new_zeros(width, vertices)
+    for offset in range(1, delta + 1):
+        arms[delta + offset] = table[offset - 1, delta : delta + vertices]
+        arms[delta - offset] = table[offset - 1, delta - offset : delta - offset + vertices]
+
+    def between(a: int, b: int) -> Tensor:
+        if b - a == 1:
+            return table[: width - b, a : a + vertices].unsqueeze(0)
+        found = table.new_zeros(b - a, width - a - 1, vertices)
+        for j in range(a, b):
+            found[j - a, j - a :] = table[: width - j - 1, j : j + vertices]
+        return found
+
+    return Corners(arms, between)

@@ -11,6 +11,7 @@ import math
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .precision import widened, without_autocast
@@ -52,7 +53,7 @@ def layer_weights(student: Tensor, teacher: Tensor, allowed: Tensor, *, scaled: 
     ``scaled`` divides the products by sqrt(D), as attention does; the paper does not.
     Raises ValueError for shapes that do not fit, and for a student layer that may attend to nothing.
     """
-    return _weights(*_checked(student, teacher, allowed), scaled=scaled)
+    return _weights(*_checked(student, teacher, allowed), scaled=scaled).transpose(0, 1)
 
 
 def alp(
@@ -65,24 +66,25 @@ def alp(
     """
     if reduction not in ("mean", "sum"):
         raise ValueError(f"reduction {reduction!r}: allowed are 'mean' and 'sum'")
-    student, teacher, allowed = _checked(student, teacher, allowed)
-    weights = _weights(student, teacher, allowed, scaled=scaled)
+    student, teacher, barred = _checked(student, teacher, allowed)
+    weights = _weights(student, teacher, barred, scaled=scaled)
     with without_autocast(student):
-        target = torch.einsum("mbn,nbd->mbd", weights, teacher)
-    error = (student - target).square().mean(dim=-1)
-    return error.mean() if reduction == "mean" else error.sum()
+        target = torch.bmm(weights, teacher.transpose(0, 1))
+    error = F.mse_loss(target, student.transpose(0, 1), reduction=reduction)
+    return error if reduction == "mean" else error / student.shape[-1]
 
 
-def _weights(student: Tensor, teacher: Tensor, allowed: Tensor, *, scaled: bool) -> Tensor:
+def _weights(student: Tensor, teacher: Tensor, barred: Tensor, *, scaled: bool) -> Tensor:
+    """[B, m, n]."""
     with without_autocast(student):
-        scores = torch.einsum("mbd,nbd->mbn", student, teacher)
+        scores = torch.bmm(student.transpose(0, 1), teacher.permute(1, 2, 0))
     if scaled:
         scores = scores / math.sqrt(student.shape[-1])
-    return torch.softmax(scores.masked_fill(~allowed.unsqueeze(1), -torch.inf), dim=-1)
+    return torch.softmax(scores.masked_fill(barred, -torch.inf), dim=-1)
 
 
 def _checked(student: Tensor, teacher: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """All on the student's device, in one dtype of float32 at least; the teacher without its graph."""
+    """Student and teacher in one dtype of float32 at least, the teacher without its graph; what is not allowed."""
     if student.dim() != 3 or teacher.dim() != 3 or student.shape[1:] != teacher.shape[1:]:
         raise ValueError(
             f"student {tuple(student.shape)} and teacher {tuple(teacher.shape)}: wanted are [m, B, D] and [n, B, D] "
@@ -94,4 +96,4 @@ def _checked(student: Tensor, teacher: Tensor, allowed: Tensor) -> tuple[Tensor,
     if not bool(allowed.any(dim=-1).all()):
         raise ValueError("allowed: a student layer may attend to no teacher layer at all")
     student, teacher = widened(student, teacher.detach())
-    return student, teacher, allowed.to(student.device)
+    return student, teacher, (~allowed).to(student.device, non_blocking=True)

@@ -3,6 +3,9 @@
 Teacher and student have a memory of M centroids each, [M, F_t] (constant, see ``clustering``) and [M, F_s] (learned
 with the student). Features are flattened, [B, F_t] and [B, F_s] with F = length * D, so every sample must be brought to
 one length first. Teacher features and memory are constants.
+
+Every loss is there twice: of features and memories, and, named ``*_of``, of what they look at in those: distances and
+cosines [B, M], the same for a teacher's row in every epoch, and the Gram matrix [M, M] of a memory.
 """
 
 from __future__ import annotations
@@ -13,9 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .cka import cka, minus_log
+from .centroid_products import centroid_relations, memory_gram
+from .cka import alignment, minus_log
 from .precision import widened, without_autocast
-from .unit import unit
 
 # Squared distances within so many machine epsilons of their terms are rounding noise: 0, without a gradient.
 _NOISE = 32
@@ -35,8 +38,12 @@ def flatten_features(hidden: Tensor, attention_mask: Tensor | None, length: int)
 
 def memory_cka(student_memory: Tensor, teacher_memory: Tensor) -> Tensor:
     """-ln(|CKA| + 1e-8) between memories [M, F_s] and [M, F_t], one row a centroid; 0 for a single centroid."""
-    similarity = cka(student_memory, teacher_memory.detach())
-    return minus_log(similarity.unsqueeze(-1), rows=len(student_memory))
+    return memory_cka_of(memory_gram(student_memory), memory_gram(teacher_memory.detach()))
+
+
+def memory_cka_of(student_gram: Tensor, teacher_gram: Tensor) -> Tensor:
+    """``memory_cka`` of the ``memory_gram`` [M, M] of either."""
+    return minus_log(alignment(student_gram, teacher_gram.detach()).unsqueeze(-1), rows=len(student_gram))
 
 
 def feature_to_centroid_distance(
@@ -48,9 +55,15 @@ def feature_to_centroid_distance(
     0 in the combined one (FSD_ILG).
     """
     with torch.no_grad():
-        targets = centroid_distances(teacher, teacher_memory, floor=teacher_floor)
-    student_distances, targets = widened(centroid_distances(student, student_memory), targets)
-    return F.mse_loss(student_distances, targets)
+        targets = squared_centroid_distances(teacher, teacher_memory)
+    squared = squared_centroid_distances(student, student_memory)
+    return feature_to_centroid_distance_of(squared, targets, teacher_floor=teacher_floor)
+
+
+def feature_to_centroid_distance_of(student: Tensor, teacher: Tensor, *, teacher_floor: float = 1e-8) -> Tensor:
+    """``feature_to_centroid_distance`` of *squared* distances [B, M]."""
+    student, teacher = widened(student, teacher.detach())
+    return F.mse_loss(_root(student), _root(teacher + teacher_floor))
 
 
 def feature_to_centroid_cosine(
@@ -59,24 +72,37 @@ def feature_to_centroid_cosine(
     """Mean over samples and centroids of (cos_s - cos_t)^2, the cosines of features with centroids."""
     with torch.no_grad():
         targets = centroid_cosines(teacher, teacher_memory)
-    student_cosines, targets = widened(centroid_cosines(student, student_memory), targets)
-    return F.mse_loss(student_cosines, targets)
+    return feature_to_centroid_cosine_of(centroid_cosines(student, student_memory), targets)
+
+
+def feature_to_centroid_cosine_of(student: Tensor, teacher: Tensor) -> Tensor:
+    """``feature_to_centroid_cosine`` of cosines [B, M]."""
+    student, teacher = widened(student, teacher.detach())
+    return F.mse_loss(student, teacher)
 
 
 def centroid_distances(features: Tensor, memory: Tensor, *, floor: float = 0.0) -> Tensor:
     """sqrt(||x_b - m||^2 + floor), [B, M], of features [B, F] and centroids [M, F]; differentiable in both.
 
-    Where a feature lies on its centroid the gradient is 0. Memory for [B, M] numbers beside the input.
+    Where a feature lies on its centroid the gradient is 0.
     """
-    squared = squared_centroid_distances(features, memory)
-    positive = squared + floor > 0
-    return torch.where(positive, torch.where(positive, squared + floor, 1.0).sqrt(), 0.0)
+    return _root(squared_centroid_distances(features, memory) + floor)
 
 
 def squared_centroid_distances(features: Tensor, memory: Tensor) -> Tensor:
     """||x_b - m||^2, [B, M], of features [B, F] and centroids [M, F]; exactly 0 where only rounding is left."""
-    features, memory = widened(features, memory)
-    return squared_distances_to(about_mean(memory), features)
+    return centroid_relations(features, memory).squared_distances
+
+
+def centroid_cosines(features: Tensor, memory: Tensor) -> Tensor:
+    """cos(x_b, m), [B, M], of features [B, F] and centroids [M, F]; 0 (and no gradient) where either is zero."""
+    return centroid_relations(features, memory).cosines
+
+
+def _root(squared: Tensor) -> Tensor:
+    """The square root, of 0 without a gradient."""
+    positive = squared > 0
+    return torch.where(positive, torch.where(positive, squared, 1.0).sqrt(), 0.0)
 
 
 @dataclass(frozen=True)
@@ -107,10 +133,3 @@ def squared_distances_to(memory: AboutMean, features: Tensor) -> Tensor:
     with without_autocast(features):
         squared = norms - 2 * (features @ centroids.T)
     return torch.where(squared > _NOISE * torch.finfo(squared.dtype).eps * norms, squared, 0.0)
-
-
-def centroid_cosines(features: Tensor, memory: Tensor) -> Tensor:
-    """cos(x_b, m), [B, M], of features [B, F] and centroids [M, F]; 0 (and no gradient) where either is zero."""
-    features, memory = (unit(vectors) for vectors in widened(features, memory))
-    with without_autocast(features):
-        return features @ memory.T

@@ -2,7 +2,8 @@
 
 CKA(X, Y) = HSIC(X, Y) / sqrt(HSIC(X, X) HSIC(Y, Y)) with linear kernels and the biased HSIC (Kornblith et al. 2019), of
 n rows of any two widths; it is 1 where rows are alike up to rotation, scale and translation. Every loss here is
--ln(mean |CKA| + 1e-8): the log of a mean, as published.
+-ln(mean |CKA| + 1e-8): the log of a mean, as published. CKA is the inner product of two centred Gram matrices of norm
+1, so of the teacher a Gram matrix is all that the intra loss asks for.
 
 ``attention_mask`` [B, L]: 1 on tokens. None is what the published code does: padding takes part.
 """
@@ -12,7 +13,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .geometry import centred, gram
+from .geometry import centred
+from .grams import centred_gram, of_norm_one
 from .precision import widened, without_autocast
 
 _INSIDE_LOG = 1e-8  # as published
@@ -27,8 +29,10 @@ def hsic(x: Tensor, y: Tensor, mask: Tensor | None = None) -> Tensor:
     Not divided by anything. ``mask`` [..., n]: the rows to use.
     """
     x, y = widened(x, y)
+    if _grams_are_cheaper(x, y):
+        return (centred_gram(x, mask) * centred_gram(y, mask)).sum(dim=(-1, -2))
     counted = _counted(x, mask)
-    return _products(centred(x, counted), centred(y, counted))[0]
+    return _between(centred(x, counted), centred(y, counted))
 
 
 def cka(x: Tensor, y: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -38,12 +42,29 @@ def cka(x: Tensor, y: Tensor, mask: Tensor | None = None) -> Tensor:
     Two rows always give 1. Differentiable in both arguments.
     """
     x, y = widened(x, y)
+    if _grams_are_cheaper(x, y):
+        return alignment(word_gram(x, mask), word_gram(y, mask))
     counted = _counted(x, mask)
-    both, own_x, own_y = _products(_standard(x, counted), _standard(y, counted))
+    x, y = _standard(x, counted), _standard(y, counted)
+    own_x, own_y = _between(x, x), _between(y, y)
     defined = (own_x > 0) & (own_y > 0)
     # Two roots: their product inside one would overflow sooner.
     scale = torch.where(defined, own_x, 1.0).sqrt() * torch.where(defined, own_y, 1.0).sqrt()
-    return torch.where(defined, both / scale, 0.0)
+    return torch.where(defined, _between(x, y) / scale, 0.0)
+
+
+def word_gram(states: Tensor, attention_mask: Tensor | None) -> Tensor:
+    """Inner products [..., L, L] of each text's states [..., L, D] about their mean, the matrix of Frobenius norm 1.
+
+    0 for padding, and everywhere for a text whose tokens are all equal or fewer than two.
+    """
+    return of_norm_one(centred_gram(states, attention_mask))
+
+
+def alignment(gram: Tensor, other: Tensor) -> Tensor:
+    """CKA [...] of two centred Gram matrices [..., n, n] of norm 1."""
+    gram, other = widened(gram, other)
+    return (gram * other).sum(dim=(-1, -2))
 
 
 def fsd_intra(student: Tensor, teacher: Tensor, attention_mask: Tensor | None) -> Tensor:
@@ -52,7 +73,12 @@ def fsd_intra(student: Tensor, teacher: Tensor, attention_mask: Tensor | None) -
     With a leading dimension of K layer pairs ([K, B, L, D]) it is the mean of the K losses. Samples of one token say
     nothing and are left out of the mean; where no sample is left the loss is 0.
     """
-    similarity = cka(student, teacher.detach(), attention_mask)
+    return fsd_intra_of(student, word_gram(teacher.detach(), attention_mask), attention_mask)
+
+
+def fsd_intra_of(student: Tensor, teacher_gram: Tensor, attention_mask: Tensor | None) -> Tensor:
+    """``fsd_intra`` of student states [..., B, L, D_s] and the teacher's ``word_gram`` [..., B, L, L]."""
+    similarity = alignment(word_gram(student, attention_mask), teacher_gram.detach())
     if attention_mask is None:
         return minus_log(similarity, rows=student.shape[-2])
     return minus_log(similarity, rows=attention_mask.bool().sum(dim=-1))
@@ -64,10 +90,13 @@ def fsd_local(student: Tensor, teacher: Tensor, attention_mask: Tensor | None) -
     With a mask, padded positions are zero in the rows. With a leading dimension of K layer pairs it is the mean of the
     K losses. A batch of two is alike in any case (CKA 1, no gradient), and a batch of one gives 0.
     """
-    if attention_mask is not None:
-        real = attention_mask.bool().unsqueeze(-1)
-        student, teacher = torch.where(real, student, 0.0), torch.where(real, teacher, 0.0)
-    similarity = cka(student.flatten(-2), teacher.detach().flatten(-2))
+
+    def relation(states: Tensor) -> Tensor:
+        if attention_mask is not None:
+            states = torch.where(attention_mask.bool().unsqueeze(-1), states, 0.0)
+        return of_norm_one(centred_gram(states.flatten(-2), None))
+
+    similarity = alignment(relation(student), relation(teacher.detach()))
     return minus_log(similarity.unsqueeze(-1), rows=student.shape[-3])
 
 
@@ -76,7 +105,9 @@ def minus_log(similarity: Tensor, rows: Tensor | int) -> Tensor:
 
     ``rows`` [B], or one number for all: CKAs of fewer than two rows are left out. 0 where none is left.
     """
-    usable = torch.as_tensor(rows, device=similarity.device).expand_as(similarity) >= 2
+    if isinstance(rows, int):  # filled on the device: nothing is copied there
+        rows = torch.full_like(similarity, rows)
+    usable = (rows >= 2).expand_as(similarity)
     number = usable.sum(dim=-1)
     mean = torch.where(usable, similarity.abs(), 0.0).sum(dim=-1) / number.clamp_min(1)
     # Rounding can lift CKA above 1, and the loss below 0.
@@ -102,14 +133,13 @@ def _standard(points: Tensor, counted: Tensor) -> Tensor:
     return torch.where(differ, rows / torch.where(differ, spread, 1.0), 0.0)
 
 
-def _products(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """<XX', YY'>, <XX', XX'> and <YY', YY'> of centred X [..., n, p] and Y [..., n, q], the cheaper way."""
+def _grams_are_cheaper(x: Tensor, y: Tensor) -> bool:
+    """Than matrices as wide as the features, for CKA of x [..., n, p] and y [..., n, q]."""
     rows, p, q = x.shape[-2], x.shape[-1], y.shape[-1]
-    if rows * (p + q) <= p * p + p * q + q * q:
-        of_x, of_y = gram(x), gram(y)
-        factors = (of_x * of_y, of_x.square(), of_y.square())
-    else:  # <XX', YY'> = |X'Y|^2, with matrices as wide as the features
-        with without_autocast(x):
-            factors = ((x.mT @ y).square(), (x.mT @ x).square(), (y.mT @ y).square())
-    both, own_x, own_y = (matrix.sum(dim=(-1, -2)) for matrix in factors)
-    return both, own_x, own_y
+    return rows * (p + q) <= p * p + p * q + q * q
+
+
+def _between(x: Tensor, y: Tensor) -> Tensor:
+    """<XX', YY'> = |X'Y|^2 of centred X [..., n, p] and Y [..., n, q]."""
+    with without_autocast(x):
+        return (x.mT @ y).square().sum(dim=(-1, -2))

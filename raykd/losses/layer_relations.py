@@ -8,10 +8,14 @@ teacher is a constant. ``layer_reduction``: the mean over the layer that is i ab
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from .angles import angle_sum
-from .relations import LayerReduction, Penalty, pair_distance_sum, pair_kl_sum, reduce_layers
+from .distances import layer_distances
+from .penalties import Penalty
+from .precision import widened
+from .relations import LayerReduction, pair_distance_sum, pair_kl_sum, reduce_layers
 
 
 def layer_pair_kl(
@@ -19,9 +23,10 @@ def layer_pair_kl(
 ) -> Tensor:
     """KL of softmax over l != k of cos(x_k, x_l), over K^2 sum_b n_b; the published default."""
     layers = student.shape[0]
-    states, teacher_states, real = _by_token(student, teacher, attention_mask)
-    total = pair_kl_sum(states, teacher_states, real)
-    return reduce_layers(total, layers, attention_mask.bool().sum() * layers, layer_reduction)
+    real = attention_mask.bool().flatten()
+    by_token, teacher_by_token = (states.flatten(1, 2).transpose(0, 1) for states in (student, teacher))
+    total = pair_kl_sum(by_token, teacher_by_token, real.unsqueeze(-1).expand(-1, layers))
+    return reduce_layers(total, layers, real.sum() * layers, layer_reduction)
 
 
 def layer_pair_distance(
@@ -38,13 +43,39 @@ def layer_pair_distance(
 
     ``squared`` as in the published code. ``normalise`` divides by the mean over k != l, per token, with gradient.
     """
-    layers = student.shape[0]
-    states, teacher_states, real = _by_token(student, teacher, attention_mask)
-    pairs = real.unsqueeze(-1) & real.unsqueeze(-2)
-    total = pair_distance_sum(
-        states, teacher_states, real, pairs, normalise=normalise, squared=squared, penalty=penalty
+    return layer_pair_of(
+        *_distances(student, teacher, attention_mask),
+        attention_mask,
+        student.shape[0],
+        normalise=normalise,
+        penalty=penalty,
+        squared=squared,
+        layer_reduction=layer_reduction,
     )
-    return reduce_layers(total, layers, attention_mask.bool().sum() * layers, layer_reduction)
+
+
+def layer_pair_of(
+    student: Tensor,
+    teacher: Tensor,
+    attention_mask: Tensor,
+    layers: int,
+    *,
+    normalise: bool,
+    penalty: Penalty,
+    squared: bool = True,
+    layer_reduction: LayerReduction = "mean",
+) -> Tensor:
+    """layer_pair_distance of layer_distances [B, L, P] between ``layers`` K matched states."""
+    real = attention_mask.bool()
+    total = pair_distance_sum(
+        student.flatten(0, 1),
+        teacher.flatten(0, 1),
+        real.flatten().unsqueeze(-1).expand(-1, student.shape[-1]),
+        normalise=normalise,
+        squared=squared,
+        penalty=penalty,
+    )
+    return reduce_layers(total, layers, real.sum() * layers, layer_reduction)
 
 
 def layer_angle(
@@ -56,14 +87,28 @@ def layer_angle(
     layer_reduction: LayerReduction = "mean",
 ) -> Tensor:
     """Mean over real tokens and k, l, m of penalty(cosine of the student - of the teacher) of the angle at k."""
-    layers = student.shape[0]
-    states, teacher_states, real = _by_token(student, teacher, attention_mask)
-    corners = (real.unsqueeze(-1) & real.unsqueeze(-2)).long()
-    total = angle_sum(states, teacher_states, real, corners, reach=None, penalty=penalty)
+    distances = _distances(student, teacher, attention_mask)
+    return layer_angle_of(
+        *distances, attention_mask, student.shape[0], penalty=penalty, layer_reduction=layer_reduction
+    )
+
+
+def layer_angle_of(
+    student: Tensor,
+    teacher: Tensor,
+    attention_mask: Tensor,
+    layers: int,
+    *,
+    penalty: Penalty = "l2",
+    layer_reduction: LayerReduction = "mean",
+) -> Tensor:
+    """layer_angle of layer_distances [B, L, P] between ``layers`` K matched states."""
+    ours, theirs = widened(student.flatten(0, 1), teacher.detach().flatten(0, 1))
+    total = angle_sum(ours, theirs, layers, penalty=penalty)
     return reduce_layers(total, layers, attention_mask.bool().sum() * layers**2, layer_reduction)
 
 
-def _by_token(student: Tensor, teacher: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """States as points [B, L, K, D], and whether each counts [B, L, K]."""
-    real = attention_mask.bool().unsqueeze(-1).expand(*attention_mask.shape, student.shape[0])
-    return student.permute(1, 2, 0, 3), teacher.permute(1, 2, 0, 3), real
+def _distances(student: Tensor, teacher: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
+    with torch.no_grad():
+        theirs = layer_distances(teacher, attention_mask)
+    return layer_distances(student, attention_mask), theirs

@@ -1,8 +1,7 @@
 """Pair relations, summed: the part that those across words and those across layers share.
 
-A pair relation is a function of two points: P(j | i) or a distance. Each function here takes the points of
-student [..., N, D_s] and teacher [..., N, D_t] (widths differ, leading dimensions agree) and returns the *sum* of the
-penalties, a scalar; what to divide it by is the caller's. The teacher is a constant.
+A pair relation is a function of two points: P(j | i) or a distance. Each function here returns the *sum* of the
+penalties over M sets of points, a scalar; what to divide it by is the caller's. The teacher is a constant.
 """
 
 from __future__ import annotations
@@ -10,25 +9,17 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from .geometry import centred, cosines, squared_distances
+from .penalties import Penalty, penalise
+from .pieces import summed
 from .precision import widened
+from .products import point_cosines
 
-Penalty = Literal["l1", "l2", "smooth_l1"]
 LayerReduction = Literal["mean", "sum"]
 
-
-def penalise(difference: Tensor, penalty: Penalty) -> Tensor:
-    """|x|, x^2 or Huber's function with threshold 1 of every element. Raises ValueError for another name."""
-    if penalty == "l1":
-        return difference.abs()
-    if penalty == "l2":
-        return difference.square()
-    if penalty == "smooth_l1":
-        return F.smooth_l1_loss(difference, torch.zeros_like(difference), reduction="none")
-    raise ValueError(f"penalty {penalty!r}: allowed are 'l1', 'l2' and 'smooth_l1'")
+# The floor of published code under a squared distance.
+FLOOR = 1e-12
 
 
 def reduce_layers(total: Tensor, layers: int, number: Tensor, layer_reduction: LayerReduction) -> Tensor:
@@ -44,58 +35,60 @@ def reduce_layers(total: Tensor, layers: int, number: Tensor, layer_reduction: L
 def pair_kl_sum(student: Tensor, teacher: Tensor, counted: Tensor) -> Tensor:
     """Sum over i of KL(P_t(. | i) || P_s(. | i)), where P(j | i) = softmax over j != i of cos(x_i, x_j).
 
-    ``counted`` [..., N]: the points that are real; only they are i or j. An i without any j adds 0.
+    Points are student [M, N, D_s] and teacher [M, N, D_t]; ``counted`` [M, N] marks those that are real: only they are
+    i or j. An i without any j adds 0.
     """
-    student, teacher = widened(student, teacher.detach())
-    pairs = _different_pairs(counted)
-    log_student = _log_neighbours(student, counted, pairs)
     with torch.no_grad():
-        log_teacher = _log_neighbours(teacher, counted, pairs)
-    # sum p_t ln(p_t / p_s) = sum p_t h(ln(p_s / p_t)), h(x) = e^x - 1 - x, as both sides sum to 1: no term is negative,
-    # so the rounding of large terms does not drown a small sum.
-    ratio = torch.where(pairs, log_student - log_teacher, 0.0)
-    return (log_teacher.exp() * (torch.expm1(ratio) - ratio)).sum()
+        theirs = point_cosines(teacher, counted)
+    ours, theirs = widened(point_cosines(student, counted), theirs)
+    number = counted.shape[-1]
+    others = ~torch.eye(number, dtype=torch.bool, device=counted.device)
+
+    def evaluate(some: slice, wanted: bool) -> tuple[Tensor, Tensor | None]:
+        no_pair = ~(counted[some].unsqueeze(-1) & counted[some].unsqueeze(-2) & others)
+        log_student, log_teacher = (_log_neighbours(cosines[some], no_pair) for cosines in (ours, theirs))
+        # sum p_t ln(p_t / p_s) = sum p_t h(ln(p_s / p_t)), h(x) = e^x - 1 - x, as both sides sum to 1: no term is
+        # negative, so the rounding of large terms does not drown a small sum.
+        ratio = log_student.sub_(log_teacher).masked_fill_(no_pair, 0.0)
+        excess = torch.expm1(ratio)
+        probability = log_teacher.exp_()
+        total = torch.sub(excess, ratio, out=ratio).mul_(probability).sum()
+        return total, excess.mul_(probability) if wanted else None  # p_s - p_t
+
+    return summed(ours, number**2, evaluate)
 
 
-def _log_neighbours(points: Tensor, counted: Tensor, pairs: Tensor) -> Tensor:
+def _log_neighbours(cosines: Tensor, no_pair: Tensor) -> Tensor:
     # The lowest finite number, not -inf: a row without any pair would be NaN, and its gradient too.
-    similarity = cosines(torch.where(counted.unsqueeze(-1), points, 0.0))
-    return torch.log_softmax(similarity.masked_fill(~pairs, torch.finfo(similarity.dtype).min), dim=-1)
+    return torch.log_softmax(cosines.masked_fill(no_pair, torch.finfo(cosines.dtype).min), dim=-1)
 
 
 def pair_distance_sum(
-    student: Tensor,
-    teacher: Tensor,
-    counted: Tensor,
-    pairs: Tensor,
-    *,
-    normalise: bool,
-    squared: bool,
-    penalty: Penalty,
+    student: Tensor, teacher: Tensor, pairs: Tensor, *, normalise: bool, squared: bool, penalty: Penalty
 ) -> Tensor:
-    """Sum over the ``pairs`` [..., N, N] of penalty(distance of the student - distance of the teacher).
+    """Sum over i != j of penalty(distance of the student - distance of the teacher).
 
-    ``counted`` [..., N] marks the real points. ``squared``: the distance is ||x_i - x_j||^2. ``normalise``: divided by
-    its mean over the pairs i != j, per set of N points, with gradient through that mean.
+    Given are squared distances [M, P], every two points once; ``pairs`` [M, P] marks those that are compared.
+    ``squared``: these are the distances. ``normalise``: divided by their mean over a set, with gradient through it.
     """
     student, teacher = widened(student, teacher.detach())
-    pairs = pairs & _different_pairs(counted)  # i = j adds 0
-    student_distance = _distances(student, counted, pairs, normalise=normalise, squared=squared)
-    with torch.no_grad():
-        teacher_distance = _distances(teacher, counted, pairs, normalise=normalise, squared=squared)
-    return torch.where(pairs, penalise(student_distance - teacher_distance, penalty), 0.0).sum()
 
+    def of(distances: Tensor, real: Tensor) -> Tensor:
+        distances = torch.where(real, distances.clamp_min(FLOOR), 1.0)
+        distances = distances if squared else distances.sqrt()
+        if not normalise:
+            return distances
+        number = real.sum(dim=-1, keepdim=True)
+        mean = torch.where(real, distances, 0.0).sum(dim=-1, keepdim=True) / number.clamp_min(1)
+        return distances / torch.where(number > 0, mean, 1.0)
 
-def _distances(points: Tensor, counted: Tensor, pairs: Tensor, *, normalise: bool, squared: bool) -> Tensor:
-    distance = torch.where(pairs, squared_distances(centred(points, counted)), 1.0)
-    distance = distance if squared else distance.sqrt()
-    if not normalise:
-        return distance
-    number = pairs.sum(dim=(-1, -2), keepdim=True)
-    mean = torch.where(pairs, distance, 0.0).sum(dim=(-1, -2), keepdim=True) / number.clamp_min(1)
-    return distance / torch.where(number > 0, mean, 1.0)
+    def evaluate(some: slice, wanted: bool) -> tuple[Tensor, Tensor | None]:
+        real = pairs[some]
+        theirs = of(teacher[some], real)
+        with torch.set_grad_enabled(wanted):
+            ours = student[some].detach().requires_grad_(wanted)
+            penalties = penalise(of(ours, real) - theirs, penalty)
+            total = 2 * torch.where(real, penalties, 0.0).sum()
+            return total.detach(), torch.autograd.grad(total, ours)[0] if wanted else None
 
-
-def _different_pairs(counted: Tensor) -> Tensor:
-    others = ~torch.eye(counted.shape[-1], dtype=torch.bool, device=counted.device)
-    return counted.unsqueeze(-1) & counted.unsqueeze(-2) & others
+    return summed(student, student.shape[-1], evaluate)

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from .angles import angle_sum
-from .geometry import centred, squared_distances
+from .distances import sample_distance_matrix, sample_distances
 from .precision import widened
-from .relations import pair_distance_sum
+from .relations import FLOOR, pair_distance_sum
 
 
 def rkd_distance(student: Tensor, teacher: Tensor) -> Tensor:
@@ -25,21 +25,18 @@ def rkd_distance(student: Tensor, teacher: Tensor) -> Tensor:
     Euclidean distances, divided by their mean over i != j on either side, with gradient through the student's mean.
     i = j counts in the B^2 and adds 0.
     """
-    pairs = _everyone(student).expand(len(student), -1)
-    total = pair_distance_sum(
-        student, teacher, _everyone(student), pairs, normalise=True, squared=False, penalty="smooth_l1"
-    )
+    ours, theirs = _distances(student, teacher)
+    every = torch.ones_like(ours, dtype=torch.bool)
+    total = pair_distance_sum(ours, theirs, every, normalise=True, squared=False, penalty="smooth_l1")
     return total / len(student) ** 2
 
 
 def rkd_angle(student: Tensor, teacher: Tensor) -> Tensor:
     """Mean over all B^3 triples of smooth-L1 (threshold 1) of the difference of cosines; scalar.
 
-    The cosine is that of the angle at sample i between samples j and k; 0 where j or k equals i. Memory: a chunk of
-    [B, B, B] numbers at a time.
+    The cosine is that of the angle at sample i between samples j and k; 0 where j or k equals i.
     """
-    corners = torch.ones(len(student), len(student), dtype=torch.long, device=student.device)
-    total = angle_sum(student, teacher, _everyone(student), corners, reach=None, penalty="smooth_l1")
+    total = angle_sum(*_distances(student, teacher), len(student), penalty="smooth_l1")
     return total / len(student) ** 3
 
 
@@ -55,10 +52,10 @@ def dark_rank(
     student, teacher = widened(student, teacher.detach())
     itself = torch.eye(len(student), dtype=torch.bool, device=student.device)
     with torch.no_grad():
-        distances = squared_distances(centred(teacher, _everyone(teacher))).masked_fill(itself, torch.inf)
+        distances = sample_distance_matrix(teacher).clamp_min(FLOOR).masked_fill(itself, torch.inf)
         nearest = distances.argsort(dim=-1, stable=True)[:, : min(permute_len, len(teacher) - 1)]
 
-    squared = squared_distances(centred(student, _everyone(student))).gather(-1, nearest)
+    squared = sample_distance_matrix(student).clamp_min(FLOOR).gather(-1, nearest)
     scores = -alpha * squared.pow(beta / 2)
     # Row r: the samples that are left when the r nearest have been drawn.
     drawn = torch.ones_like(scores[0].expand(scores.shape[-1], -1), dtype=torch.bool).tril(-1)
@@ -66,5 +63,9 @@ def dark_rank(
     return (left.logsumexp(dim=-1) - scores).sum(dim=-1).mean()
 
 
-def _everyone(points: Tensor) -> Tensor:
-    return torch.ones(len(points), dtype=torch.bool, device=points.device)
+def _distances(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+    """[1, P] of either: one set of points."""
+    with torch.no_grad():
+        theirs = sample_distances(teacher)
+    ours, theirs = widened(sample_distances(student), theirs)
+    return ours.unsqueeze(0), theirs.unsqueeze(0)

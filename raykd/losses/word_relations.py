@@ -9,15 +9,15 @@ Each loss is a sum over real things divided by their one number in the whole bat
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
-from .angles import angle_sum
-from .relations import LayerReduction, Penalty, pair_distance_sum, pair_kl_sum, reduce_layers
-
-Neighbours = Literal["clamp", "valid"]
+from .angles import angle_sum, window_angle_sum
+from .distances import word_distances
+from .penalties import Penalty
+from .precision import widened
+from .relations import LayerReduction, pair_distance_sum, pair_kl_sum, reduce_layers
+from .windows import Neighbours, condensed, corner_counts, half_band, in_windows
 
 
 def word_pair_kl(
@@ -28,7 +28,8 @@ def word_pair_kl(
     Divided by sum_b n_b^2, as published: the number of pairs, i = j included, not of rows.
     """
     real = attention_mask.bool()
-    total = pair_kl_sum(student, teacher, real)
+    counted = real.expand(student.shape[:-1]).flatten(0, 1)
+    total = pair_kl_sum(student.flatten(0, 1), teacher.flatten(0, 1), counted)
     return reduce_layers(total, student.shape[0], real.sum(dim=-1).square().sum(), layer_reduction)
 
 
@@ -49,12 +50,48 @@ def word_pair_distance(
     by their mean over i != j, per sentence and layer, with gradient. ``delta`` keeps the pairs with |i - j| <= delta
     only, in the mean of the loss (where i = j counts, adding 0) and in that of ``normalise``.
     """
+    student_distances = word_distances(student, attention_mask, delta)
+    with torch.no_grad():
+        teacher_distances = word_distances(teacher, attention_mask, delta)
+    return word_pair_of(
+        student_distances,
+        teacher_distances,
+        attention_mask,
+        normalise=normalise,
+        penalty=penalty,
+        delta=delta,
+        squared=squared,
+        layer_reduction=layer_reduction,
+    )
+
+
+def word_pair_of(
+    student: Tensor,
+    teacher: Tensor,
+    attention_mask: Tensor,
+    *,
+    normalise: bool,
+    penalty: Penalty,
+    delta: int | None = None,
+    squared: bool = True,
+    layer_reduction: LayerReduction = "mean",
+) -> Tensor:
+    """word_pair_distance of word_distances [K, B, L, R] that reach ``delta`` or farther; None: all of L.
+
+    Raises ValueError where they do not reach as far.
+    """
     real = attention_mask.bool()
-    pairs = real.unsqueeze(-1) & real.unsqueeze(-2)
-    if delta is not None:
-        pairs = pairs & _near(real.shape[-1], delta, real.device)
-    total = pair_distance_sum(student, teacher, real, pairs, normalise=normalise, squared=squared, penalty=penalty)
-    return reduce_layers(total, student.shape[0], pairs.sum(), layer_reduction)
+    reach = _reach(real.shape[-1], delta)
+    pairs = half_band(real, reach)
+    total = pair_distance_sum(
+        _within(student, reach).flatten(1),
+        _within(teacher, reach).flatten(1),
+        pairs.expand(student.shape[0], -1, -1, -1).flatten(0, 1).flatten(1),
+        normalise=normalise,
+        squared=squared,
+        penalty=penalty,
+    )
+    return reduce_layers(total, student.shape[0], 2 * pairs.sum() + real.sum(), layer_reduction)
 
 
 def word_angle(
@@ -76,41 +113,68 @@ def word_angle(
       the last token again, and tokens of padding being corners like any other;
     - ``valid`` (the paper): real tokens only, each once.
     """
-    real = attention_mask.bool()
-    corners = corner_counts(real, delta, neighbours)
     padding_counts = delta is not None and neighbours == "clamp"
-    total = angle_sum(
-        student,
-        teacher,
-        torch.ones_like(real) if padding_counts else real,
-        corners,
-        reach=delta,
+    counted = torch.ones_like(attention_mask) if padding_counts else attention_mask
+    reach = None if delta is None else 2 * delta
+    student_distances = word_distances(student, counted, reach)
+    with torch.no_grad():
+        teacher_distances = word_distances(teacher, counted, reach)
+    return word_angle_of(
+        student_distances,
+        teacher_distances,
+        attention_mask,
+        delta=delta,
         penalty=penalty,
+        neighbours=neighbours,
+        layer_reduction=layer_reduction,
     )
-    return reduce_layers(total, student.shape[0], corners.sum(dim=-1).square().sum(), layer_reduction)
 
 
-def corner_counts(real: Tensor, delta: int | None, neighbours: Neighbours) -> Tensor:
-    """[B, L, L]: how often j is a corner of the vertex i; 0 where i is padding."""
-    if neighbours not in ("clamp", "valid"):
-        raise ValueError(f"neighbours {neighbours!r}: allowed are 'clamp' and 'valid'")
-    length = real.shape[-1]
-    vertices = real.unsqueeze(-1)
-    if delta is None:
-        return (vertices & real.unsqueeze(-2)).long()
-    near = _near(length, delta, real.device)
-    if neighbours == "valid":
-        return (vertices & real.unsqueeze(-2) & near).long()
-    every = torch.arange(length, device=real.device)
-    times = near.long()
-    times[:, 0] += (delta - every).clamp_min(0)  # positions before the first: all of them are the first
-    times[:, -1] += (delta - every.flip(0)).clamp_min(0)
-    return vertices.long() * times
+def word_angle_of(
+    student: Tensor,
+    teacher: Tensor,
+    attention_mask: Tensor,
+    *,
+    delta: int | None,
+    penalty: Penalty = "l2",
+    neighbours: Neighbours = "clamp",
+    layer_reduction: LayerReduction = "mean",
+) -> Tensor:
+    """word_angle of word_distances [K, B, L, R] that reach 2 ``delta`` or farther; None: all of L.
+
+    They are those of the real tokens, except for the corners of ``clamp``: then those of all, padding included. Raises
+    ValueError where they do not reach as far.
+    """
+    real = attention_mask.bool()
+    layers, length = student.shape[0], real.shape[-1]
+    corners = corner_counts(real, delta, neighbours)
+    reach = _reach(length, None if delta is None else 2 * delta)
+    student, teacher = widened(_within(student, reach), _within(teacher, reach).detach())
+    # Corners that are real, each once, need no count: distances from any other point are 0.
+    if delta is None or 2 * delta + 1 >= length:
+        every = condensed(length, real.device)
+        student, teacher = (
+            distances.flatten(1).gather(1, every.expand(len(distances), -1)) for distances in (student, teacher)
+        )
+        times = None if delta is None else _of_layers(corners, layers, student.dtype)
+        total = angle_sum(student, teacher, length, penalty=penalty, times=times)
+    else:
+        times = None if neighbours == "valid" else _of_layers(in_windows(corners, delta), layers, student.dtype)
+        total = window_angle_sum(student, teacher, delta, penalty=penalty, times=times)
+    return reduce_layers(total, layers, corners.sum(dim=-1).square().sum(), layer_reduction)
 
 
-def _near(length: int, delta: int, device: torch.device) -> Tensor:
-    """[L, L]: whether |i - j| <= delta. Raises ValueError for a negative delta."""
-    if delta < 0:
-        raise ValueError(f"delta {delta}: it is 0 or more, or None for no limit")
-    every = torch.arange(length, device=device)
-    return (every.unsqueeze(0) - every.unsqueeze(1)).abs() <= delta
+def _reach(length: int, distance: int | None) -> int:
+    return length - 1 if distance is None else min(distance, length - 1)
+
+
+def _within(distances: Tensor, reach: int) -> Tensor:
+    """The first ``reach`` columns [K B, L, reach] of half bands [K, B, L, R]."""
+    if distances.shape[-1] < reach:
+        raise ValueError(f"distances between words up to {distances.shape[-1]} apart, where {reach} are needed")
+    return distances[..., :reach].flatten(0, 1)
+
+
+def _of_layers(times: Tensor, layers: int, dtype: torch.dtype) -> Tensor:
+    """[B, ...] for each of K layers: [K B, ...]."""
+    return times.to(dtype).expand(layers, *times.shape).flatten(0, 1)

@@ -26,17 +26,17 @@ from torch import Tensor
 from raykd.losses import (
     align_layers,
     layer_angle,
-    layer_pair_distance,
     layer_pair_kl,
     logits_mse,
     soft_cross_entropy,
     word_angle,
-    word_pair_distance,
     word_pair_kl,
 )
+from raykd.losses.layer_relations import layer_angle_of, layer_pair_of
+from raykd.losses.word_relations import word_angle_of, word_pair_of
 from raykd.methods.method import Method, Pair, Parameters
 from raykd.methods.recipe import Recipe, Stage, Step, Term
-from raykd.methods.seen import LOGITS, hidden
+from raykd.methods.seen import LOGITS, hidden, layer_distances, padded, word_distances
 from raykd.methods.terms import hard_term, soft_term
 
 DISTANCE: dict[str, Any] = {"normalise": True, "penalty": "l2", "squared": False}
@@ -65,36 +65,42 @@ def recipe(parameters: CKDParameters, pair: Pair) -> Recipe:
 
 
 def _paper_terms(p: CKDParameters, pair: Pair, at_t: tuple[int, ...], at_s: tuple[int, ...]) -> tuple[Term, ...]:
-    needs = {"student": hidden(at_s), "teacher": hidden(at_t)}
-    related = _related(at_s)
+    """Made of distances alone: between words at most 2 delta apart (two corners of a window), between layers."""
+    reach, related = 2 * p.delta, _related(at_s)
+    of_words = {"student": word_distances(at_s, reach), "teacher": word_distances(at_t, reach)}
+    of_layers = {"student": layer_distances(at_s), "teacher": layer_distances(at_t)}
 
-    def states(step: Step) -> tuple[Tensor, Tensor, Tensor]:
-        return step.student.hidden(at_s), step.teacher.hidden(at_t), step.attention_mask
+    def across_words(step: Step) -> tuple[Tensor, Tensor, Tensor]:
+        return step.student.word_distances(at_s, reach), step.teacher.word_distances(at_t, reach), step.attention_mask
+
+    def across_layers(step: Step) -> tuple[Tensor, Tensor, Tensor, int]:
+        return step.student.layer_distances(at_s), step.teacher.layer_distances(at_t), step.attention_mask, len(at_s)
 
     def words(step: Step) -> Tensor:
-        return word_pair_distance(*states(step), **DISTANCE, delta=p.delta, layer_reduction="sum")
+        return word_pair_of(*across_words(step), **DISTANCE, delta=p.delta, layer_reduction="sum")
 
     def word_triples(step: Step) -> Tensor:
-        return word_angle(*states(step), delta=p.delta, neighbours="valid", layer_reduction="sum")
+        return word_angle_of(*across_words(step), delta=p.delta, neighbours="valid", layer_reduction="sum")
 
     def layers(step: Step) -> Tensor:
-        return layer_pair_distance(*states(step), **DISTANCE)
+        return layer_pair_of(*across_layers(step), **DISTANCE)
 
     def layer_triples(step: Step) -> Tensor:
-        return layer_angle(*states(step))
+        return layer_angle_of(*across_layers(step))
 
     return (
         hard_term(1 - p.alpha, regression=pair.regression),
         soft_term(p.alpha, p.temperature, regression=pair.regression),
-        Term("word_pair", p.lambda_ckd, words, **needs),
-        Term("word_angle", p.lambda_ckd * p.lambda_relation, word_triples, **needs),
-        Term("layer_pair", p.lambda_ckd * related, layers, **needs),
-        Term("layer_angle", p.lambda_ckd * related * p.lambda_relation, layer_triples, **needs),
+        Term("word_pair", p.lambda_ckd, words, **of_words),
+        Term("word_angle", p.lambda_ckd * p.lambda_relation, word_triples, **of_words),
+        Term("layer_pair", p.lambda_ckd * related, layers, **of_layers),
+        Term("layer_angle", p.lambda_ckd * related * p.lambda_relation, layer_triples, **of_layers),
     )
 
 
 def _code_terms(p: CKDParameters, pair: Pair, at_t: tuple[int, ...], at_s: tuple[int, ...]) -> tuple[Term, ...]:
     needs = {"student": hidden(at_s), "teacher": hidden(at_t)}
+    clamped = {"student": hidden(at_s), "teacher": padded(hidden(at_t))}
     related = _related(at_s)
     on_logits = logits_mse if pair.regression else soft_cross_entropy
 
@@ -107,7 +113,7 @@ def _code_terms(p: CKDParameters, pair: Pair, at_t: tuple[int, ...], at_s: tuple
     return (
         Term("soft", 1.0, soft, student=frozenset({LOGITS}), teacher=frozenset({LOGITS})),
         Term("word_pair", p.word_pair, lambda step: word_pair_kl(*states(step)), **needs),
-        Term("word_angle", p.word_angle, lambda step: word_angle(*states(step), delta=p.delta), **needs),
+        Term("word_angle", p.word_angle, lambda step: word_angle(*states(step), delta=p.delta), **clamped),
         Term("layer_pair", p.layer_pair * related, lambda step: layer_pair_kl(*states(step)), **needs),
         Term("layer_angle", p.layer_angle * related, lambda step: layer_angle(*states(step)), **needs),
     )

@@ -31,7 +31,7 @@ from raykd.methods.minilm import relation_heads
 from raykd.methods.mix_parameters import MixParameters
 from raykd.methods.mix_terms import INNER, Row, View
 from raykd.methods.recipe import Recipe, Scene, Stage, Step, Term
-from raykd.methods.seen import SEE_LOGITS, Kind, Need, needs
+from raykd.methods.seen import SEE_LOGITS, Kind, Need, layer_distances, needs, word_distances
 from raykd.methods.terms import hard_term, soft_term
 
 Layers = tuple[tuple[int, ...], tuple[int, ...]]
@@ -142,12 +142,21 @@ def _inner_term(name: str, row: Row, p: MixParameters, pair: Pair) -> Term:
     def loss(step: Step) -> Tensor:
         return row.loss(View(step, p, pair, at_s, at_t, fitted))
 
-    ours, theirs = _asked((*row.kinds, *row.own), at_s), _asked(row.kinds, at_t)
+    ours = _asked((*row.kinds, *row.own), at_s, p)
+    theirs = _asked(row.kinds if row.taught is None else row.taught, at_t, p)
     return Term(name, _weight(p, name), loss, student=ours, teacher=theirs)
 
 
-def _asked(kinds: tuple[Kind, ...], layers: tuple[int, ...]) -> frozenset[Need]:
-    return frozenset(need for kind in kinds for need in needs(kind, layers))
+def _asked(kinds: tuple[Kind, ...], layers: tuple[int, ...], p: MixParameters) -> frozenset[Need]:
+    asked: frozenset[Need] = frozenset()
+    for kind in kinds:
+        if kind == "layer_distances":
+            asked |= layer_distances(layers)
+        elif kind == "word_distances":
+            asked |= word_distances(layers, 2 * p.delta)
+        else:
+            asked |= needs(kind, layers)
+    return asked
 
 
 def _fitted(row: Row, pair: Pair) -> bool:

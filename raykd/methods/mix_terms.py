@@ -16,21 +16,19 @@ from raykd.losses import (
     attention_mse,
     cls_patience,
     hidden_mse,
-    layer_angle,
-    layer_pair_distance,
-    word_angle,
-    word_pair_distance,
 )
 from raykd.losses.attention_relations import relation_kl
 from raykd.losses.attentive_layers import alp
-from raykd.losses.cka import fsd_intra, fsd_local
+from raykd.losses.cka import fsd_intra_of, fsd_local
 from raykd.losses.cosine_contrast import cos_nce
 from raykd.losses.hidden import cosine_loss
+from raykd.losses.layer_relations import layer_angle_of, layer_pair_of
 from raykd.losses.rkd import rkd_angle, rkd_distance
 from raykd.losses.samples import pkt, sp
 from raykd.losses.tokens import fsp, mmd
 from raykd.losses.tree import tree_nodes
 from raykd.losses.tree_loss import tree_distillation
+from raykd.losses.word_relations import word_angle_of, word_pair_of
 from raykd.methods.ckd import DISTANCE
 from raykd.methods.method import Pair
 from raykd.methods.minilm import KINDS, relation_heads
@@ -63,6 +61,18 @@ class View:
         return self.both("hidden")
 
     @property
+    def words(self) -> tuple[Tensor, Tensor]:
+        """[K, B, L, R]: distances between words, as far apart as two corners of a window."""
+        reach = 2 * self.parameters.delta
+        student = self.step.student.word_distances(self.at_student, reach)
+        return student, self.step.teacher.word_distances(self.at_teacher, reach)
+
+    @property
+    def across(self) -> tuple[Tensor, Tensor]:
+        """[B, L, P]: distances between layers."""
+        return self.step.student.layer_distances(self.at_student), self.step.teacher.layer_distances(self.at_teacher)
+
+    @property
     def cls(self) -> tuple[Tensor, Tensor]:
         """[K, B, D]."""
         return self.both("cls")
@@ -90,7 +100,8 @@ class View:
 
 @dataclass(frozen=True)
 class Row:
-    """One term. kinds: what it asks of both networks, `own` of the student alone.
+    """One term. kinds: what it asks of both networks, `own` of the student alone; taught: what it asks of the teacher,
+    where that is something else.
 
     layers: "states" are all matched ones, the embedding output among them where the alignment has it; "layers" are
     those without it; "last" the last one of either; "all" every layer of either, which need not be equally many.
@@ -102,6 +113,7 @@ class Row:
     loss: Callable[[View], Tensor]
     kinds: tuple[Kind, ...] = ("hidden",)
     own: tuple[Kind, ...] = ()
+    taught: tuple[Kind, ...] | None = None
     layers: Literal["states", "layers", "last", "all"] = "states"
     at_least: int = 1
     fit: Literal["never", "unequal", "always"] = "never"
@@ -138,6 +150,11 @@ def _fsp(view: View) -> Tensor:
     return fsp(student, teacher, view.masks(max(view.layers - 1, 1)))
 
 
+def _intra(view: View) -> Tensor:
+    grams = view.step.teacher.stacked("word_gram", view.at_teacher)
+    return fsd_intra_of(view.step.student.hidden(view.at_student), grams, view.mask)
+
+
 def _mmd(view: View) -> Tensor:
     student, teacher = (states.flatten(0, 1) for states in view.hidden)
     return mmd((student, student), (teacher, teacher), view.masks(view.layers))
@@ -145,13 +162,17 @@ def _mmd(view: View) -> Tensor:
 
 INNER: dict[str, Row] = {
     "word_pair": Row(
-        lambda v: word_pair_distance(*v.hidden, v.mask, **DISTANCE, delta=v.parameters.delta, layer_reduction="sum")
+        lambda v: word_pair_of(*v.words, v.mask, **DISTANCE, delta=v.parameters.delta, layer_reduction="sum"),
+        kinds=("word_distances",),
     ),
     "word_angle": Row(
-        lambda v: word_angle(*v.hidden, v.mask, delta=v.parameters.delta, neighbours="valid", layer_reduction="sum")
+        lambda v: word_angle_of(*v.words, v.mask, delta=v.parameters.delta, neighbours="valid", layer_reduction="sum"),
+        kinds=("word_distances",),
     ),
-    "layer_pair": Row(lambda v: layer_pair_distance(*v.hidden, v.mask, **DISTANCE), at_least=3),
-    "layer_angle": Row(lambda v: layer_angle(*v.hidden, v.mask), at_least=3),
+    "layer_pair": Row(
+        lambda v: layer_pair_of(*v.across, v.mask, v.layers, **DISTANCE), kinds=("layer_distances",), at_least=3
+    ),
+    "layer_angle": Row(lambda v: layer_angle_of(*v.across, v.mask, v.layers), kinds=("layer_distances",), at_least=3),
     "hidden": Row(lambda v: v.layers * hidden_mse(*v.hidden, v.mask), fit="always"),
     "hidden_cosine": Row(lambda v: cosine_loss(*v.hidden, v.mask), fit="unequal"),
     "cls_patience": Row(lambda v: cls_patience(*v.cls), kinds=("cls",), layers="layers", fit="unequal"),
@@ -165,7 +186,7 @@ INNER: dict[str, Row] = {
     "relation_qq": _relation("qq"),
     "relation_kk": _relation("kk"),
     "relation_vv": _relation("vv"),
-    "cka_intra": Row(lambda v: fsd_intra(*v.hidden, v.mask)),
+    "cka_intra": Row(_intra, taught=("word_gram",)),
     "cka_local": Row(lambda v: fsd_local(*v.hidden, v.mask)),
     "fsp": Row(_fsp, fit="unequal"),
     "mmd": Row(_mmd),

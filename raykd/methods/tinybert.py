@@ -36,7 +36,7 @@ from raykd.methods.checks import check_weighs
 from raykd.methods.layers import check_alike, check_depth, student_layers, uniform
 from raykd.methods.method import Method, Pair, Parameters
 from raykd.methods.recipe import Recipe, Scene, Stage, Step, Term
-from raykd.methods.seen import SEE_LOGITS, hidden, needs
+from raykd.methods.seen import SEE_LOGITS, Need, hidden, needs, padded
 from raykd.methods.terms import hard_term, soft_term
 
 # What the published code adds to the scores of padded keys; its loss, and ours, then takes them as 0.
@@ -91,6 +91,9 @@ def _intermediate(p: TinyBERTParameters, pair: Pair) -> tuple[Term, ...]:
     def mask(step: Step) -> Tensor | None:
         return step.attention_mask if p.variant == "paper" else None
 
+    def of_teacher(wanted: frozenset[Need]) -> frozenset[Need]:
+        return padded(wanted, p.variant == "code")
+
     def on_embedding(step: Step) -> Tensor:
         mapped = step.extras[of_embedding](step.student.hidden((0,)))
         return hidden_mse(mapped, step.teacher.hidden((0,)), mask(step))
@@ -108,9 +111,15 @@ def _intermediate(p: TinyBERTParameters, pair: Pair) -> tuple[Term, ...]:
         return len(at_s) * attention_mse(student, teacher, mask(step))
 
     return (
-        Term("embedding", p.embedding, on_embedding, student=hidden((0,)), teacher=hidden((0,))),
-        Term("hidden", p.hidden, on_hidden, student=hidden(at_s), teacher=hidden(at_t)),
-        Term("attention", p.attention, on_scores, student=needs("scores", at_s), teacher=needs("scores", at_t)),
+        Term("embedding", p.embedding, on_embedding, student=hidden((0,)), teacher=of_teacher(hidden((0,)))),
+        Term("hidden", p.hidden, on_hidden, student=hidden(at_s), teacher=of_teacher(hidden(at_t))),
+        Term(
+            "attention",
+            p.attention,
+            on_scores,
+            student=needs("scores", at_s),
+            teacher=of_teacher(needs("scores", at_t)),
+        ),
     )
 
 

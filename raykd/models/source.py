@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +76,21 @@ def version(folder: Path) -> Version:
     """Name, time of change and size of the files a model is read from: another version is another model."""
     stats = [(file.name, file.stat()) for file in [folder / "config.json", *weight_files(folder)]]
     return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
+
+
+@lru_cache(maxsize=8)
+def _digest(folder: Path, version: Version) -> str:
+    digest = hashlib.sha256()
+    for name, _, _ in version:
+        with (folder / name).open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 of the configuration and the weights of a model: equal ones give equal answers, wherever they lie."""
+    return _digest(folder, version(folder))
 
 
 def weight_names(folder: Path) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from pydantic import ByteSize, TypeAdapter, ValidationError
 from rich.console import Console
 from rich.markup import escape
 
@@ -45,6 +47,7 @@ def tune(
     epochs: float | None = None,
     seed: int = 1,
     time_budget: float | None = None,
+    cache_budget: str | None = None,
     address: str | None = None,
     wait_for_nodes: float = 0.0,
     concurrency: int | None = None,
@@ -61,19 +64,20 @@ def tune(
 ) -> SweepResult:
     """Search for the best student of `task`. Every None is chosen for the data and the hardware, and printed.
 
-    time_budget: seconds. address: of a running Ray cluster, "auto" or HOST:PORT; None: this machine. study_uri: a
-    database for the Optuna study (or RAYKD_STUDY_URI). beside: texts beside the task's rows. resume: go on with the
-    sweep `name` (or the newest of this task, and of `method` where it is given) as it was started; everything else that
-    is given, but for the hardware, is then left aside. continue_: start the sweep `name`, or go on with it if it was
-    started before: what a job that may be repeated uses. Raises UserError with every problem found.
+    time_budget: seconds. cache_budget: disk that what is stored of the teacher may take, such as "20GB"; beyond that it
+    is asked live; None: half of what is free. address: of a running Ray cluster, "auto" or HOST:PORT; None: this
+    machine. study_uri: a database for the Optuna study (or RAYKD_STUDY_URI). beside: texts beside the task's rows.
+    resume: go on with the sweep `name` (or the newest of this task, and of `method` if given) as it was started;
+    everything else that is given, but for the hardware, is then left aside. continue_: start the sweep `name`, or go on
+    with it if it was started before: what a job that may be repeated uses. Raises UserError with every problem found.
     """
     console = console or Console()
     asked = Asked(address, concurrency, workers_per_trial, gpus_per_worker, wait_for_nodes)
-    first: list[Callable[[], Any]] = [here, asked.check, lambda: _check_again(resume, continue_, name)]
-    workspace = together(first)[0]
+    first: list[Callable[[], Any]] = [here, lambda: _bytes(cache_budget), asked.check]
+    workspace, most_bytes = together([*first, lambda: _check_again(resume, continue_, name)])[:2]
     if resume or (continue_ and name is not None and room(workspace, name).started):
         found = newest(workspace, task, method) if name is None else room(workspace, name)
-        return _resume(found, workspace, asked, console, time_budget)
+        return _resume(found, workspace, asked, console, time_budget, most_bytes)
     sample = source.data == "sample"
     stem = f"{task}-{method or space or ('sample' if sample else 'kd')}"
     pinned = {} if epochs is None else {"epochs": epochs}
@@ -136,16 +140,23 @@ def tune(
         )
         found.write(spec, chosen)
         _announce(spec, chosen, console)
-        return _run(spec, chosen, found, workspace, asked, console, time_budget)
+        return _run(spec, chosen, found, workspace, asked, console, time_budget, most_bytes)
 
 
-def _resume(found: Room, workspace: Workspace, asked: Asked, console: Console, budget: float | None) -> SweepResult:
+def _resume(
+    found: Room,
+    workspace: Workspace,
+    asked: Asked,
+    console: Console,
+    time_budget: float | None,
+    cache_budget: int | None,
+) -> SweepResult:
     """Go on with the sweep in `found` as it was started, on the hardware asked for now."""
     spec, space = found.read()
     if asked.concurrency is not None:
         spec = spec.model_copy(update={"concurrency": asked.concurrency})
     _announce(spec, space, console, again=True)
-    return _run(spec, space, found, workspace, asked, console, budget)
+    return _run(spec, space, found, workspace, asked, console, time_budget, cache_budget)
 
 
 def _run(
@@ -156,9 +167,11 @@ def _run(
     asked: Asked,
     console: Console,
     time_budget: float | None,
+    cache_budget: int | None,
 ) -> SweepResult:
     """The sweep on this machine or on the cluster, once it is known that every node can take part."""
     from raykd.search import cluster, ray_tune
+    from raykd.search.gather import gather
 
     spec = spec.reached(workspace.reach)
     with cluster.session(asked.address, ray_tune.worker_environment(spec.threads)):
@@ -166,7 +179,21 @@ def _run(
             reads = [spec.train, *spec.dev.values(), spec.teacher, spec.origin, *([spec.corpus] if spec.corpus else [])]
             paths = [place for place in reads if not storage.is_url(place)]
             cluster.check_nodes(console.print, token=None if found.remote else found.folder / SPEC, paths=paths)
+        spec = gather(spec, space, workspace, _budget(cache_budget, workspace), console)
         return run_sweep(spec, space, found, console, time_budget=time_budget)
+
+
+def _budget(asked: int | None, workspace: Workspace) -> int:
+    """Bytes that what is stored of a teacher may take: those asked for, else half of what is free."""
+    workspace.root.mkdir(parents=True, exist_ok=True)
+    return shutil.disk_usage(workspace.root).free // 2 if asked is None else asked
+
+
+def _bytes(size: str | None) -> int | None:
+    try:
+        return None if size is None else int(TypeAdapter(ByteSize).validate_python(size))
+    except ValidationError:
+        raise UserError(f"cache-budget '{size}': a size such as 500MB, 20GB or 0") from None
 
 
 def _check_numbers(trials: int, time_budget: float | None, sampler: str) -> None:

@@ -35,6 +35,7 @@ class SweepSpec(BaseModel):
     student_parameters: int
     student_place: str | None = Field(None, description="folder of a given student, where other machines must find it")
     corpus: str | None = Field(None, description="folder of the user's tokenised texts beside the task's")
+    knowledge: tuple[str, ...] = Field((), description="what is stored of the teacher; worked out at each start")
     space: str = Field(description="name of the search space; its file is kept beside this one")
     method: str | None = Field(description="the method that the space was narrowed to, if any")
     pinned: dict[str, Any] = Field(default_factory=dict, description="parameters that flags took out of the search")
@@ -82,6 +83,7 @@ class SweepSpec(BaseModel):
             student=self.student_place or self.student,
             origin=self.origin,
             corpus=self.corpus,
+            knowledge=self.knowledge,
             method=settings["method"],
             parameters={key: value for key, value in settings.items() if key not in training and key != "method"},
             training=used.model_copy(update={"accumulation": used.accumulation * 2**halved}),

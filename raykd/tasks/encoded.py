@@ -81,6 +81,11 @@ class Encoded:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def pads_left(self) -> bool:
+        """Whether padding comes first: what a network says of a row may then depend on how much of it there is."""
+        return self._pad_left
+
     def batch(self, rows: Sequence[int] | np.ndarray) -> Batch:
         """These rows, padded to the longest of them only."""
         chosen = np.asarray(rows, dtype=np.int64)

@@ -70,6 +70,7 @@ class TrialSpec(BaseModel):
     student: str = Field(description="student description, e.g. cut:3")
     origin: str = Field(description="folder of the model a student is cut from or built after")
     corpus: str | None = Field(None, description="folder of the user's tokenised texts beside the task's")
+    knowledge: tuple[str, ...] = Field((), description="folders of what is stored of the teacher on the train split")
     method: str
     parameters: dict[str, Any] = Field(default_factory=dict)
     training: Training = Training()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from raykd.knowledge.observe import LiveTeacher
+from raykd.knowledge.teacher import Teacher
 from raykd.methods.recipe import Recipe
 from raykd.methods.seen import Seen
 from raykd.train.autocast import autocast
@@ -72,7 +72,7 @@ def distill(
     folder: Path,
     report: Callable[[Report], bool],
     *,
-    teacher: nn.Module | None = None,
+    teacher: Teacher | None = None,
     around: Around = Around(),  # noqa: B008 (frozen)
     device: torch.device | None = None,
     world: World | None = None,
@@ -92,9 +92,9 @@ def distill(
     device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     world = world or World()
     world.seed(training.seed, step=0)
-    answers = LiveTeacher(teacher.to(device)) if teacher is not None else None
     scene = make_scene(student, teacher, train, task, around, device)
-    objective = Objective(student, recipe, scene, facts_of(recipe, scene, around), teacher).to(device).train()
+    network = teacher.network(device) if teacher is not None and recipe.live else None
+    objective = Objective(student, recipe, scene, facts_of(recipe, scene, around), network).to(device).train()
     optimizer = make_optimizer(objective, training)
     opponent = Duel(recipe.opponent, objective, scene, device, training) if recipe.opponent else None
     trained = nn.ModuleList([objective] + ([opponent.module] if opponent else []))
@@ -153,8 +153,9 @@ def distill(
                 opponent.learn(train.batch(piece).to(device), progress, len(piece) / len(rows), autocast(device))
             opponent.update(world)
         for part, piece in enumerate(pieces, start=1):
-            batch = train.batch(piece).to(device)
-            told = answers.answer(batch, stage.teacher_needs()) if answers else Seen({})
+            batch = train.batch(piece)
+            told = teacher.answer(batch, stage.teacher_needs(), device) if teacher else Seen({})
+            batch = batch.to(device)
             weight = len(piece) / len(rows)
             with world.exchange(wrapped, now=part == len(pieces)):
                 with autocast(device):

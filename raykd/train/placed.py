@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from raykd import storage
+from raykd.errors import UserError
 from raykd.train.config import TrialSpec
 
 
@@ -24,6 +25,7 @@ def placed(spec: TrialSpec) -> Iterator[tuple[TrialSpec, Callable[[], object]]]:
     )
     local: dict[str, object] = {name: str(storage.at_hand(place)) for name, place in reads.items()}
     local["dev"] = {name: str(storage.at_hand(place)) for name, place in spec.dev.items()}
+    local["knowledge"] = tuple(str(found) for place in spec.knowledge if (found := _copy(place)) is not None)
     if storage.is_url(spec.student):  # a given one; others are made from `origin`
         local["student"] = str(storage.at_hand(spec.student))
     if not storage.is_url(spec.folder):
@@ -38,3 +40,11 @@ def placed(spec: TrialSpec) -> Iterator[tuple[TrialSpec, Callable[[], object]]]:
         yield spec.model_copy(update={**local, "folder": str(folder)}), mirror.push
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _copy(place: str) -> Path | None:
+    """What is stored of the teacher; None where it has gone: the teacher is asked itself then."""
+    try:
+        return storage.at_hand(place)
+    except UserError:
+        return None

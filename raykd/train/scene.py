@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from raykd.knowledge.observe import LiveTeacher
+from raykd.knowledge.teacher import Teacher
 from raykd.methods.method import Pair
 from raykd.methods.recipe import Fact, Recipe, Scene, Vocabulary
 from raykd.methods.seen import Need, Seen
@@ -57,23 +57,24 @@ def tokens_of(tokenizer: PreTrainedTokenizerFast) -> Vocabulary:
 
 
 def make_scene(
-    student: nn.Module, teacher: nn.Module | None, train: Encoded, task: TaskSpec, around: Around, device: torch.device
+    student: nn.Module, teacher: Teacher | None, train: Encoded, task: TaskSpec, around: Around, device: torch.device
 ) -> Scene:
     """The scene of one run. Raises ValueError from `survey` where there is no teacher or no corpus to ask about."""
-    answers = None if teacher is None else LiveTeacher(teacher)
     splits = {"train": train} | ({} if around.corpus is None else {"corpus": around.corpus})
 
     def survey(name: str, needs: Set[Need]) -> Iterator[tuple[Batch, Seen]]:
-        if answers is None or name not in splits:
+        if teacher is None or name not in splits:
             raise ValueError(f"there is no teacher, or no split '{name}', to survey")
-        answers.model.to(device)
         for start in range(0, len(splits[name]), SURVEY):
-            batch = splits[name].batch(np.arange(start, min(start + SURVEY, len(splits[name])))).to(device)
-            yield batch, answers.answer(batch, needs)
+            batch = splits[name].batch(np.arange(start, min(start + SURVEY, len(splits[name]))))
+            if name == "train":
+                yield batch.to(device), teacher.answer(batch, needs, device)
+            else:
+                yield batch.to(device), teacher.live(batch.to(device), needs)
 
     own = _shape(student)
     return Scene(
-        pair=Pair(own if teacher is None else _shape(teacher), own, task.kind, around.corpus is not None),
+        pair=Pair(own if teacher is None else teacher.shape, own, task.kind, around.corpus is not None),
         rows=len(train),
         length=int(train.lengths.max()),
         vocabulary=around.vocabulary or Vocabulary(own.vocabulary, 0, None, ()),

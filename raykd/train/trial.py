@@ -15,6 +15,8 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel
 
+from raykd.knowledge.store import Knowledge
+from raykd.knowledge.teacher import Teacher, live_teacher
 from raykd.methods import find
 from raykd.methods.method import Link, Pair
 from raykd.models.classifier import Head, load_classifier, load_config
@@ -106,9 +108,8 @@ def _run(
     taught = earlier[-1] if link.taught_by == "previous" and earlier else Path(spec.teacher)
     teacher = None
     if link.taught_by != "nobody":
-        given = taught == Path(spec.teacher)
-        teacher = _teacher(str(taught), version(taught), head) if given else load_classifier(taught, head)
-    pair = Pair(shape(teacher or student), shape(student), spec.task.kind, spec.corpus is not None)
+        teacher = _given(spec) if taught == Path(spec.teacher) else live_teacher(load_classifier(taught, head))
+    pair = Pair(teacher.shape if teacher else shape(student), shape(student), spec.task.kind, spec.corpus is not None)
     settings = spec.training
     training = settings.model_copy(update={"epochs": settings.epochs * link.epochs, "seed": settings.seed + link.seed})
     last = distill(
@@ -155,6 +156,21 @@ def _around(spec: TrialSpec, teacher: Path) -> Around:
     vocabulary = tokens_of(load_tokenizer(Path(spec.teacher)))
     corpus = None if spec.corpus is None else _split(spec.corpus)
     return Around(vocabulary, Path(spec.origin), corpus, Path(spec.train), repr((str(teacher), version(teacher))))
+
+
+def _given(spec: TrialSpec) -> Teacher:
+    """The sweep's teacher: what is stored of it, and the network for the rest."""
+    folder = Path(spec.teacher)
+
+    def load() -> PreTrainedModel:
+        return _teacher(str(folder), version(folder), spec.task.head)
+
+    return Teacher(_shape(spec.teacher), load, _knowledge(spec.knowledge, spec.train) if spec.knowledge else None)
+
+
+@functools.lru_cache(maxsize=4)
+def _knowledge(folders: tuple[str, ...], train: str) -> Knowledge:
+    return Knowledge(map(Path, folders), _split(train))
 
 
 @functools.lru_cache(maxsize=2)

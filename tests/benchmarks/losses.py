@@ -1,9 +1,12 @@
-"""Time and memory of the contextual losses against the published way: ``python -m tests.benchmarks.losses``.
+"""Time and memory of the relation losses against the published way: ``python -m tests.benchmarks.losses``.
 
-The rival writes each formula in its plain form: difference vectors [K, n, W, W...] for angles and distances, explicit
-cosine matrices, one sentence (or token block) at a time where the whole batch would not fit. Both get the same tensors;
-their values are compared before they are timed. Memory is the peak of bytes that torch holds above what it held before,
-from the profiler's allocation record; time is the median over repeats of forward and backward.
+The rival writes each formula in its plain form (tests/benchmarks/plain_relations.py): difference vectors [K, n, W, D]
+for angles and distances, one sentence at a time where the whole batch would not fit. Both get the same tensors, and
+their values are compared. Memory is the peak of bytes that torch holds above what it held before, the student's
+gradient included, from the profiler's allocation record; time is the median over repeats of forward and backward.
+
+Rows "given": the teacher's side is a table of distances, made before. ``--published`` takes the size of the published
+setting; its rivals hold up to 11 GiB, and those that would hold more are left out.
 """
 
 from __future__ import annotations
@@ -12,139 +15,126 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 from raykd import losses
+from raykd.losses.distances import layer_distances, word_distances
+from raykd.losses.layer_relations import layer_angle_of, layer_pair_of
+from raykd.losses.word_relations import word_angle_of, word_pair_of
+
+from . import plain_relations as plain
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
+Rivals = dict[str, tuple[Loss, Loss]]
+SIZES = {"batch": 8, "length": 64, "width": 384, "layers": 4, "delta": 10, "repeats": 5, "threads": 1}
+PUBLISHED = {"batch": 32, "length": 128, "width": 768, "layers": 7, "delta": 10, "repeats": 3, "threads": 2}
+# Rivals that keep differences of all pairs of words for the backward pass: 20 GiB and more at the published size.
+TOO_LARGE = ("word_pair_distance", "word_angle, all", "distances, given")
+NORMALISED: dict[str, Any] = {"normalise": True, "penalty": "l2"}
 
 
-def plain_word_angle(student: Tensor, teacher: Tensor, mask: Tensor, delta: int) -> Tensor:
-    """Differences [B, L, W, D] of every layer, their units, and cosines [B, L, W, W]; clamped neighbours."""
-    length = student.shape[2]
-    offsets = torch.arange(-delta, delta + 1)
-    positions = (torch.arange(length).unsqueeze(1) + offsets).clamp(0, length - 1)
+def added(*terms: Loss) -> Loss:
+    def total(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
+        return torch.stack([term(student, teacher, mask) for term in terms]).sum()
 
-    def cosines(states: Tensor) -> Tensor:
-        differences = F.normalize(states[:, positions] - states.unsqueeze(2), dim=-1)
-        return differences @ differences.transpose(-1, -2)
-
-    total = student.new_zeros(())
-    for ours, theirs in zip(student, teacher, strict=True):
-        total = total + (cosines(ours) - cosines(theirs)).square()[mask.bool()].sum()
-    return total / (len(student) * mask.sum() * len(offsets) ** 2)
+    return total
 
 
-def plain_word_angle_full(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
-    """The same with every real token for a neighbour, one sentence at a time."""
+def rivals(delta: int) -> Rivals:
+    """Ours and the plain form, by name."""
 
-    def cosines(states: Tensor) -> Tensor:
-        differences = F.normalize(states.unsqueeze(0) - states.unsqueeze(1), dim=-1)
-        return differences @ differences.transpose(-1, -2)
+    def near_angle(s: Tensor, t: Tensor, m: Tensor) -> Tensor:
+        return losses.word_angle(s, t, m, delta=delta)
 
-    total = student.new_zeros(())
-    lengths = mask.sum(dim=1).tolist()
-    for ours, theirs in zip(student, teacher, strict=True):
-        for sentence, real in enumerate(lengths):
-            total = total + (cosines(ours[sentence, :real]) - cosines(theirs[sentence, :real])).square().sum()
-    return total / (len(student) * sum(real**3 for real in lengths))
+    def plain_near_angle(s: Tensor, t: Tensor, m: Tensor) -> Tensor:
+        return plain.plain_word_angle(s, t, m, delta)
 
-
-def plain_word_distance(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
-    """Squared norms of differences [B, L, L, D], normalised, of every layer."""
-    pairs = (mask.unsqueeze(1) * mask.unsqueeze(2)).bool()
-    others = pairs & ~torch.eye(mask.shape[1], dtype=torch.bool)
-
-    def distances(states: Tensor) -> Tensor:
-        squared = (states.unsqueeze(1) - states.unsqueeze(2)).square().sum(dim=-1)
-        return squared / ((squared * others).sum(dim=(1, 2), keepdim=True) / others.sum(dim=(1, 2), keepdim=True))
-
-    total = student.new_zeros(())
-    for ours, theirs in zip(student, teacher, strict=True):
-        total = total + (distances(ours) - distances(theirs)).square()[others].sum()
-    return total / (len(student) * pairs.sum())
-
-
-def plain_kl(student: Tensor, teacher: Tensor) -> Tensor:
-    """Points [M, N, D]: for each i the softmax over the others, as an [M, N, N - 1] tensor; the sum."""
-    number = student.shape[1]
-    others = torch.tensor([[j for j in range(number) if j != i] for i in range(number)])
-
-    def logs(states: Tensor) -> Tensor:
-        similarity = F.cosine_similarity(states.unsqueeze(1), states.unsqueeze(2), dim=-1)
-        return similarity.gather(2, others.expand(len(states), -1, -1)).log_softmax(dim=-1)
-
-    return F.kl_div(logs(student), logs(teacher), reduction="sum", log_target=True)
-
-
-def plain_word_kl(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
-    lengths = mask.sum(dim=1).tolist()
-    total = sum(
-        (plain_kl(student[:, b, :real], teacher[:, b, :real]) for b, real in enumerate(lengths)), student.new_zeros(())
-    )
-    return total / (len(student) * sum(real**2 for real in lengths))
-
-
-def by_token(states: Tensor, mask: Tensor) -> Tensor:
-    return states[:, mask.bool()].transpose(0, 1)
-
-
-def plain_layer_kl(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
-    return plain_kl(by_token(student, mask), by_token(teacher, mask)) / (mask.sum() * len(student) ** 2)
-
-
-def plain_layer_angle(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
-    """Differences [n, K, K, D] of the layers of every real token."""
-
-    def cosines(states: Tensor) -> Tensor:
-        differences = F.normalize(states.unsqueeze(1) - states.unsqueeze(2), dim=-1)
-        return differences @ differences.transpose(-1, -2)
-
-    difference = cosines(by_token(student, mask)) - cosines(by_token(teacher, mask))
-    return difference.square().sum() / (mask.sum() * len(student) ** 3)
-
-
-def rivals(delta: int) -> dict[str, tuple[Loss, Loss]]:
+    word_kl, layer_kl = (losses.word_pair_kl, plain.plain_word_kl), (losses.layer_pair_kl, plain.plain_layer_kl)
+    layer_angle = (losses.layer_angle, plain.plain_layer_angle)
     return {
-        "word_pair_kl": (losses.word_pair_kl, plain_word_kl),
+        "word_pair_kl": word_kl,
+        "word_angle": (near_angle, plain_near_angle),
+        "layer_pair_kl": layer_kl,
+        "layer_angle": layer_angle,
+        "ckd, all four": (
+            added(word_kl[0], near_angle, layer_kl[0], layer_angle[0]),
+            added(word_kl[1], plain_near_angle, layer_kl[1], layer_angle[1]),
+        ),
         "word_pair_distance": (
-            lambda s, t, m: losses.word_pair_distance(s, t, m, normalise=True, penalty="l2"),
-            plain_word_distance,
+            lambda s, t, m: losses.word_pair_distance(s, t, m, **NORMALISED),
+            plain.plain_word_distance,
         ),
-        f"word_angle delta={delta}": (
-            lambda s, t, m: losses.word_angle(s, t, m, delta=delta),
-            lambda s, t, m: plain_word_angle(s, t, m, delta),
+        "layer_pair_distance": (
+            lambda s, t, m: losses.layer_pair_distance(s, t, m, **NORMALISED),
+            plain.plain_layer_distance,
         ),
-        "word_angle full": (lambda s, t, m: losses.word_angle(s, t, m, delta=None), plain_word_angle_full),
-        "layer_pair_kl": (losses.layer_pair_kl, plain_layer_kl),
-        "layer_angle": (losses.layer_angle, plain_layer_angle),
+        "word_angle, all": (lambda s, t, m: losses.word_angle(s, t, m, delta=None), plain.plain_word_angle_full),
+        "rkd_distance": (
+            lambda s, t, m: losses.rkd_distance(s[-1].flatten(1), t[-1].flatten(1)),
+            plain.plain_rkd_distance,
+        ),
+        "rkd_angle": (lambda s, t, m: losses.rkd_angle(s[-1].flatten(1), t[-1].flatten(1)), plain.plain_rkd_angle),
+    }
+
+
+def given(teacher: Tensor, mask: Tensor, delta: int) -> Rivals:
+    """Ours with the teacher's distances at hand, against the plain form of states."""
+    every = torch.ones_like(mask)
+    layers = len(teacher)
+    of_all, of_words = word_distances(teacher, every, 2 * delta), word_distances(teacher, mask, None)
+    of_layers = layer_distances(teacher, mask)
+
+    def near_angle(s: Tensor, t: Tensor, m: Tensor) -> Tensor:
+        return word_angle_of(word_distances(s, every, 2 * delta), of_all, m, delta=delta)
+
+    def plain_near_angle(s: Tensor, t: Tensor, m: Tensor) -> Tensor:
+        return plain.plain_word_angle(s, t, m, delta)
+
+    def all_four(s: Tensor, t: Tensor, m: Tensor) -> Tensor:
+        words, across = word_distances(s, m, None), layer_distances(s, m)
+        pairs = word_pair_of(words, of_words, m, **NORMALISED) + layer_pair_of(
+            across, of_layers, m, layers, **NORMALISED
+        )
+        return pairs + near_angle(s, t, m) + layer_angle_of(across, of_layers, m, layers)
+
+    return {
+        "word_angle, given": (near_angle, plain_near_angle),
+        "layer_angle, given": (
+            lambda s, t, m: layer_angle_of(layer_distances(s, m), of_layers, m, layers),
+            plain.plain_layer_angle,
+        ),
+        "distances, given": (
+            all_four,
+            added(plain.plain_word_distance, plain_near_angle, plain.plain_layer_distance, plain.plain_layer_angle),
+        ),
     }
 
 
 def measured(loss: Loss, student: Tensor, teacher: Tensor, mask: Tensor, repeats: int) -> tuple[float, float, float]:
     """Value, median seconds, peak MiB."""
+    found = []
 
-    def step() -> float:
+    def step() -> None:
         student.grad = None
         value = loss(student, teacher, mask)
         value.backward()
-        return value.item()
+        found.append(value.item())
 
-    value = step()
+    peak = _peak(step)
     seconds = []
     for _ in range(repeats):
         start = time.perf_counter()
         step()
         seconds.append(time.perf_counter() - start)
     student.grad = None
-    return value, statistics.median(seconds), _peak(step) / 2**20
+    return found[0], statistics.median(seconds), peak / 2**20
 
 
-def _peak(step: Callable[[], float]) -> int:
+def _peak(step: Callable[[], None]) -> int:
     """Bytes: the allocations and releases that the profiler saw, summed in order of time."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         step()
@@ -158,28 +148,38 @@ def _peak(step: Callable[[], float]) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.losses", description=__doc__)
-    sizes = {"batch": 8, "length": 64, "width": 384, "layers": 4, "delta": 10, "repeats": 5, "threads": 1}
-    for name, size in sizes.items():
-        parser.add_argument(f"--{name}", type=int, default=size, help=f"default {size}")
-    given = parser.parse_args()
-    torch.set_num_threads(given.threads)
+    for name, default in SIZES.items():
+        parser.add_argument(f"--{name}", type=int, help=f"default {default}; with --published {PUBLISHED[name]}")
+    parser.add_argument("--published", action="store_true", help="the published size instead")
+    parser.add_argument("--only", nargs="*", default=[], metavar="ROW", help="rows that begin so")
+    parser.add_argument("--ours", action="store_true", help="leave the plain form out")
+    args = parser.parse_args()
+    chosen = {name: getattr(args, name) for name in SIZES if getattr(args, name) is not None}
+    size = {**(PUBLISHED if args.published else SIZES), **chosen}
+    torch.set_num_threads(size["threads"])
     generator = torch.Generator().manual_seed(0)
-    shape = (given.layers, given.batch, given.length, given.width)
+    shape = (size["layers"], size["batch"], size["length"], size["width"])
     student, teacher = (torch.randn(shape, generator=generator) for _ in range(2))
-    lengths = torch.linspace(given.length // 4, given.length, given.batch).long()
-    mask = (torch.arange(given.length) < lengths.unsqueeze(1)).long()
+    lengths = torch.linspace(size["length"] // 4, size["length"], size["batch"]).long()
+    mask = (torch.arange(size["length"]) < lengths.unsqueeze(1)).long()
     student.requires_grad_()
 
-    print(f"forward and backward, float32, CPU, {given.threads} thread(s): {vars(given)}")
+    print(f"forward and backward, float32, CPU: {size}")
     print(f"{'':24}{'ours':>10}{'plain':>10}{'ratio':>8}{'ours':>11}{'plain':>11}{'ratio':>8}")
-    for name, (ours, plain) in rivals(given.delta).items():
-        value, seconds, peak = measured(ours, student, teacher, mask, given.repeats)
-        plain_value, plain_seconds, plain_peak = measured(plain, student, teacher, mask, given.repeats)
+    for name, (ours, rival) in {**rivals(size["delta"]), **given(teacher, mask, size["delta"])}.items():
+        if args.only and not name.startswith(tuple(args.only)):
+            continue
+        value, seconds, peak = measured(ours, student, teacher, mask, size["repeats"])
+        if args.ours or (args.published and name in TOO_LARGE):
+            print(f"{name:24}{seconds * 1e3:8.1f}ms{'':18}{peak:8.1f}MiB")
+            continue
+        plain_value, plain_seconds, plain_peak = measured(rival, student, teacher, mask, size["repeats"])
         if abs(value - plain_value) > 1e-4 * abs(plain_value):
             raise SystemExit(f"{name}: ours {value}, plain {plain_value}: they do not compute the same")
         print(
             f"{name:24}{seconds * 1e3:8.1f}ms{plain_seconds * 1e3:8.1f}ms{plain_seconds / seconds:7.1f}x"
-            f"{peak:8.1f}MiB{plain_peak:8.1f}MiB{plain_peak / peak:7.1f}x"
+            f"{peak:8.1f}MiB{plain_peak:8.1f}MiB{plain_peak / peak:7.1f}x",
+            flush=True,
         )
 
 

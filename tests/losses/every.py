@@ -158,7 +158,8 @@ PARTS = {
         alignment.align_layers attentive_layers.buckets layer_combination.allowed_combinations
         layer_combination.layer_sets annealing.annealed_scale annealing.annealing_temperature
         minimax.allowed_neighbours minimax.angular_distance minimax.hardest minimax.largest minimax.neighbour_kl
-        tree.random_nodes tree.tree_counts tree.tree_lists tree.tree_nodes word_relations.corner_counts
+        tree.random_nodes tree.tree_counts tree.tree_lists tree.tree_nodes
+        windows.condensed windows.corner_counts windows.half_band windows.in_windows
         gumbel.mask_tokens dynamic_temperature.cwsm dynamic_temperature.flsw""",
     "memories, made or updated without gradient": """
         clustering.draw_rows clustering.kmeans clustering.published_memory clustering.published_spread
@@ -168,11 +169,22 @@ PARTS = {
         teacher_free.virtual_targets layer_combination.concatenated attention_relations.split_heads
         centroids.flatten_features contrast.embed""",
     "terms and sums that the losses of the table are made of": """
-        angles.angle_sum attention_relations.relation attentive_layers.layer_weights cosine_contrast.cos_nce_terms
-        relations.pair_distance_sum relations.pair_kl_sum relations.penalise relations.reduce_layers
-        cka.cka cka.hsic cka.minus_log centroids.about_mean centroids.centroid_cosines centroids.centroid_distances
+        angles.angle_sum angles.window_angle_sum corners.corner_sum
+        attention_relations.relation attentive_layers.layer_weights cosine_contrast.cos_nce_terms
+        relations.pair_distance_sum relations.pair_kl_sum relations.reduce_layers
+        penalties.penalise penalties.slope pieces.summed
+        cka.cka cka.hsic cka.minus_log cka.alignment cka.fsd_intra_of centroids.feature_to_centroid_distance_of
+        centroids.feature_to_centroid_cosine_of centroids.memory_cka_of centroid_products.centroid_relations
+        centroid_products.relations_and_gram centroid_products.memory_gram centroids.about_mean centroids.centroid_cosines centroids.centroid_distances
         centroids.squared_centroid_distances centroids.squared_distances_to""",
+    "losses of relations that are given, which those of states call": """
+        layer_relations.layer_angle_of layer_relations.layer_pair_of
+        word_relations.word_angle_of word_relations.word_pair_of""",
+    "relations": """
+        distances.layer_distances distances.layer_pairs distances.sample_distance_matrix distances.sample_distances
+        distances.word_distances products.point_cosines products.point_distances""",
     "arithmetic": """
-        geometry.apart geometry.centred geometry.cosines geometry.gram geometry.inverse_distances
-        geometry.squared_distances precision.widened precision.without_autocast unit.unit""",
+        cka.word_gram grams.centred_gram grams.of_norm_one grams.double_centred grams.clear_of_noise
+        geometry.centred geometry.gram pieces.numbers_at_once pieces.pieces
+        precision.widened precision.without_autocast unit.unit""",
 }

@@ -9,12 +9,18 @@ import pytest
 import torch
 from torch import Tensor
 
+from raykd.losses import centroid_products
+from raykd.losses.centroid_products import centroid_relations, memory_gram, relations_and_gram
 from raykd.losses.centroids import (
+    centroid_cosines,
     centroid_distances,
     feature_to_centroid_cosine,
+    feature_to_centroid_cosine_of,
     feature_to_centroid_distance,
+    feature_to_centroid_distance_of,
     flatten_features,
     memory_cka,
+    memory_cka_of,
 )
 from raykd.losses.cka import cka
 
@@ -59,6 +65,75 @@ def test_against_loops_with_gradients_of_features_and_memory(name: str) -> None:
     torch.testing.assert_close(*losses, rtol=1e-10, atol=1e-12)
     gradients = [torch.autograd.grad(loss, leaves, allow_unused=True) for loss in losses]
     torch.testing.assert_close(*gradients, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("numbers", [1, 15, 2**20])  # of the memory, at a time
+def test_all_of_one_pass_is_what_each_is_alone(numbers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    student, teacher, ours, theirs = given()
+    leaves = student.requires_grad_(), ours.requires_grad_()
+    apart = (
+        feature_to_centroid_distance(student, teacher, ours, theirs)
+        + 2 * feature_to_centroid_cosine(student, teacher, ours, theirs)
+        + 3 * memory_cka(ours, theirs)
+    )
+    expected = torch.autograd.grad(apart, leaves)
+    monkeypatch.setattr(centroid_products, "_PIECE_CPU", numbers)
+    relations, gram = relations_and_gram(student, ours)
+    told = centroid_relations(teacher, theirs)
+    together = (
+        feature_to_centroid_distance_of(relations.squared_distances, told.squared_distances)
+        + 2 * feature_to_centroid_cosine_of(relations.cosines, told.cosines)
+        + 3 * memory_cka_of(gram, memory_gram(theirs))
+    )
+    torch.testing.assert_close(together, apart, rtol=1e-12, atol=0)
+    torch.testing.assert_close(torch.autograd.grad(together, leaves), expected, rtol=1e-11, atol=1e-15)
+
+
+def test_gradients_of_every_part() -> None:
+    student, _, ours, _ = given()
+    parts: list[Callable[[Tensor, Tensor], Tensor]] = [
+        lambda x, m: relations_and_gram(x, m)[0].squared_distances,
+        lambda x, m: relations_and_gram(x, m)[0].cosines,
+        lambda x, m: relations_and_gram(x, m)[1],
+        lambda x, m: centroid_relations(x, m).cosines,
+        lambda x, m: memory_gram(m),
+    ]
+    for part in parts:
+        assert torch.autograd.gradcheck(part, (student.requires_grad_(), ours.requires_grad_()))
+
+
+def test_no_copy_of_the_memory_is_kept_for_the_gradient() -> None:
+    student, memory = torch.randn(2, 4000, requires_grad=True), torch.randn(30, 4000, requires_grad=True)
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        relations, gram = relations_and_gram(student, memory)
+    assert kept.pop(memory.untyped_storage().data_ptr())
+    assert sum(kept.values()) < memory.nbytes / 4
+    (relations.cosines.sum() + gram.square().sum()).backward()
+
+
+@pytest.mark.parametrize("kind", ["ordinary", "far away", "some are short"])
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e6])
+def test_float32_is_precise(kind: str, scale: float) -> None:
+    generator = torch.Generator().manual_seed(1)
+    features, memory = (scale * torch.randn(n, 5000, generator=generator) for n in (6, 9))
+    if kind == "far away":
+        features, memory = features + 30 * scale, memory + 30 * scale
+    if kind == "some are short":
+        memory[0], features[0] = memory[0] / 100, features[0] / 10
+    # A cosine is made of products about the mean: it has digits fewer by (mean / own length) of either vector.
+    tolerance = 1e-4 if kind == "some are short" else 2e-6
+    relations, gram = relations_and_gram(features, memory)
+    exact, exact_gram = relations_and_gram(features.double(), memory.double())
+    torch.testing.assert_close(relations.squared_distances.double(), exact.squared_distances, rtol=1e-5, atol=0)
+    torch.testing.assert_close(relations.cosines.double(), exact.cosines, rtol=0, atol=tolerance)
+    torch.testing.assert_close(gram.double(), exact_gram, rtol=0, atol=1e-6)
+    assert (centroid_cosines(memory, memory) <= 1).all()
 
 
 def test_by_hand() -> None:

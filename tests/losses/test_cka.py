@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from raykd.losses.cka import cka, fsd_intra, fsd_local, hsic
+from raykd.losses.cka import alignment, cka, fsd_intra, fsd_intra_of, fsd_local, hsic, word_gram
 
 Loss = Callable[[Tensor, Tensor, "Tensor | None"], Tensor]
 LOSSES: dict[str, Loss] = {"intra": fsd_intra, "local": fsd_local}
@@ -90,6 +90,39 @@ def test_by_hand() -> None:
     student = torch.tensor([[[0.0], [1.0], [2.0]]]).expand(2, -1, -1)
     teacher = torch.tensor([[[3.0], [0.0], [3.0]], [[5.0], [3.0], [1.0]]])
     assert fsd_intra(student, teacher, None).item() == pytest.approx(math.log(2), abs=1e-6)
+
+
+@pytest.mark.parametrize("mask", [None, MASK])
+def test_a_gram_is_all_that_the_loss_asks_of_the_teacher(mask: Tensor | None) -> None:
+    student, teacher = random(3, 4, 5, 6).requires_grad_(), random(3, 4, 5, 2, seed=1)
+    gram = word_gram(teacher, mask)
+    assert torch.equal(fsd_intra_of(student, gram, mask), fsd_intra(student, teacher, mask))
+    torch.testing.assert_close(alignment(gram, word_gram(student, mask)), cka(teacher, student, mask))
+    assert torch.autograd.gradcheck(lambda states: word_gram(states, mask), student[0].detach().requires_grad_())
+
+
+def test_gram_of_words_by_hand() -> None:
+    # About the mean 2 of 1 and 3, both ways of padding: 1 and -1, products 1 and -1, Frobenius norm 2.
+    expected = torch.tensor([[0.5, 0.0, -0.5], [0.0, 0.0, 0.0], [-0.5, 0.0, 0.5]])
+    states = torch.tensor([[[1.0], [torch.nan], [3.0]], [[4.0], [4.0], [4.0]], [[5.0], [6.0], [7.0]]])
+    mask = torch.tensor([[1, 0, 1], [1, 1, 1], [0, 0, 1]])
+    torch.testing.assert_close(word_gram(states, mask), torch.stack([expected, 0 * expected, 0 * expected]))
+    late = torch.tensor([[[torch.nan], [1.0], [3.0]]])  # the first token is no token
+    torch.testing.assert_close(word_gram(late, torch.tensor([[0, 1, 1]]))[0, 1:, 1:], expected[::2, ::2])
+
+
+def test_what_is_kept_for_the_gradient_is_one_copy() -> None:
+    student, teacher = random(4, 50, 64).requires_grad_(), random(4, 50, 64, seed=1)
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        loss = fsd_local(student, teacher, None)
+    assert sum(kept.values()) < 1.1 * student.nbytes
+    loss.backward()
 
 
 @pytest.mark.parametrize("name", LOSSES)

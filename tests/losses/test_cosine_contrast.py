@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from raykd.losses import cosine_contrast
 from raykd.losses.cosine_contrast import View, cos_nce, cos_nce_terms, softened_hard
 
 from .naive import unit
@@ -71,6 +72,30 @@ def test_terms_add_up(view: View) -> None:
     order = torch.tensor([2, 0, 3, 1])
     moved = cos_nce_terms(student[:, order], teacher[:, order], mask[order], view)
     torch.testing.assert_close(moved, terms[:, order])
+
+
+@pytest.mark.parametrize("view", ["flat", "token", "mean"])
+@pytest.mark.parametrize("numbers", [1, 90])  # of either network, at a time
+def test_pieces_add_up(view: View, numbers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = value_and_gradient(partial(cos_nce, view=view), *given())
+    monkeypatch.setattr(cosine_contrast, "_PIECE_CPU", numbers)
+    torch.testing.assert_close(value_and_gradient(partial(cos_nce, view=view), *given()), whole)
+
+
+@pytest.mark.parametrize("view", ["flat", "token"])
+def test_no_copy_of_the_states_is_kept_for_the_gradient(view: View) -> None:
+    student, teacher, mask = given()
+    kept = []
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept.append(tensor)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        cos_nce(student, teacher, mask, view)
+    own = {student.data_ptr(), teacher.data_ptr()}
+    assert own < {tensor.data_ptr() for tensor in kept}
+    assert all(tensor.numel() < student.numel() / 2 for tensor in kept if tensor.data_ptr() not in own)
 
 
 def test_by_hand() -> None:

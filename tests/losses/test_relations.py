@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from raykd import losses
-from raykd.losses import angles
 
 from .relations import RELATIONS, tensors, value_and_gradient
 
@@ -131,16 +130,6 @@ def test_values_worked_out_by_hand() -> None:
 def test_a_window_of_one_has_no_angles() -> None:
     for neighbours in ("clamp", "valid"):
         assert losses.word_angle(*tensors(), delta=0, neighbours=neighbours) == 0
-
-
-def test_in_pieces_as_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    ours, _ = RELATIONS["word_angle full l2"]
-    given = tensors()
-    value, gradient = value_and_gradient(ours, *given)
-    monkeypatch.setattr(angles, "_TRIPLES_AT_ONCE", 700)
-    in_pieces, gradient_in_pieces = value_and_gradient(ours, *given)
-    torch.testing.assert_close(in_pieces, value)
-    torch.testing.assert_close(gradient_in_pieces, gradient)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from raykd.knowledge.observe import LiveTeacher
+from raykd.knowledge.teacher import live_teacher
 from raykd.methods import METHODS
 from raykd.methods.method import Answers, Link, Pair
 from raykd.methods.recipe import Recipe, Scene, Stage, Vocabulary
@@ -62,7 +62,7 @@ class Bench:
     texts: Texts
 
     def told(self, batch: Batch, stage: Stage) -> Seen:
-        return LiveTeacher(self.teacher).answer(batch, stage.teacher_needs())
+        return live_teacher(self.teacher).answer(batch, stage.teacher_needs())
 
     def loss(self, stage: Stage, batch: Batch, progress: float | None = None, seed: int = 3) -> Tensor:
         """The stage's total on `batch`."""
@@ -89,7 +89,7 @@ def bench(kind: str, name: str, answers: Answers, **parameters: Any) -> Bench:
         rows = splits[split]
         for start in range(0, len(rows), 4):
             batch = rows.batch(range(start, min(start + 4, len(rows))))
-            yield batch, LiveTeacher(teacher).answer(batch, needs)
+            yield batch, live_teacher(teacher).answer(batch, needs)
 
     vocabulary = Vocabulary(WORDS, 0, 4, SPECIAL)
     scene = Scene(pair, len(texts), LENGTH, vocabulary, origin(kind, WORDS), corpus, survey)  # type: ignore[arg-type]

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from raykd.knowledge.observe import NOWHERE
+from raykd.losses.cka import word_gram
+from raykd.losses.distances import layer_distances, word_distances
 from raykd.methods.method import Answers, Pair
 from raykd.methods.recipe import Live, Recipe, Scene, Step, Term, Vocabulary
 from raykd.methods.seen import LOGITS, Need, Seen
@@ -51,6 +53,12 @@ class Noting(Mapping[Need, Tensor]):
 
     def __getitem__(self, need: Need) -> Tensor:
         self.taken.add(need)
+        if need.kind == "word_distances":
+            return word_distances(self.answers[Need("hidden", need.layer)], MASK, need.reach)
+        if need.kind == "layer_distances":
+            return layer_distances(torch.stack([self.answers[Need("hidden", at)] for at in need.layers]), MASK)
+        if need.kind == "word_gram":
+            return word_gram(self.answers[Need("hidden", need.layer)], MASK)
         return self.answers[need]
 
     def __iter__(self) -> Iterator[Need]:
@@ -125,7 +133,14 @@ def pair(teacher: int, student: int, *, answers: Answers = "classes", hidden: tu
 
 def layers(needs: Set[Need]) -> tuple[int, ...]:
     """The layers named, in order."""
-    return tuple(sorted(need.layer for need in needs - {LOGITS}))
+    return tuple(sorted(layer for need in needs - {LOGITS} for layer in need.layers or (need.layer,)))
+
+
+def made_of(need: Need) -> tuple[Need, ...]:
+    """The need itself, or the hidden states that a relation is made of."""
+    if need.kind in ("word_distances", "word_gram", "layer_distances"):
+        return tuple(Need("hidden", layer) for layer in need.layers or (need.layer,))
+    return (need,)
 
 
 def terms(recipe: Recipe) -> dict[str, Term]:

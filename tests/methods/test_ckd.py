@@ -42,7 +42,7 @@ def test_layers_are_aligned_by_gcd(
     for term in relations:
         assert (layers(term.teacher), layers(term.student)) == (at_teacher, at_student)
         assert LOGITS not in term.teacher | term.student
-    assert recipe.teacher_needs() == {LOGITS} | relations[0].teacher
+    assert recipe.teacher_needs() == {LOGITS}.union(*(term.teacher for term in relations))
 
 
 def total(stage: Stage, scene: Stand, recipe: Recipe) -> float:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from raykd.knowledge.teacher import live_teacher
 from raykd.losses.clustering import draw_rows, kmeans, published_memory
 from raykd.methods import METHODS
 from raykd.methods.fsd_memory import SEED, TEACHER_MEMORY, TOLERANCE, Clustering, student_memory, teacher_memory
@@ -170,7 +171,7 @@ def test_a_run_learns_and_is_the_same_from_a_kept_memory(
             training,
             tmp_path / str(number),
             keep_report,
-            teacher=classes.teacher(),
+            teacher=live_teacher(classes.teacher()),
             around=Around(keep=keep, teacher="one"),
             device=torch.device("cpu"),
         )

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from raykd import losses
-from raykd.knowledge.observe import LiveTeacher
+from raykd.knowledge.teacher import live_teacher
 from raykd.losses.cosine_contrast import cos_nce, softened_hard
 from tests.train.setting import TRAINING, Setting, build
 
@@ -25,7 +25,7 @@ def test_a_perturbed_step_is_that_of_two_passes_by_hand(setting: Setting, number
     recipe, teacher = setting.recipe("lrc_bert"), setting.teacher()
     batch = setting.split("train").batch(range(6))
     stage = recipe.stages[number]
-    told = LiveTeacher(teacher).answer(batch, stage.teacher_needs())
+    told = live_teacher(teacher).answer(batch, stage.teacher_needs())
     student = setting.student(dropout=0.0)
     torch.manual_seed(0)
     objective = setting.objective(recipe, student, teacher)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from raykd.errors import UserError
 from raykd.methods import METHODS, find
 from raykd.methods.method import Answers, Parameters
 from raykd.methods.recipe import Recipe
-from tests.methods.steps import Stand, pair
+from tests.methods.steps import Stand, made_of, pair
 
 # Settings beside the defaults that give a method other terms.
 VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
@@ -87,7 +88,8 @@ def test_a_term_declares_what_it_uses_and_uses_what_it_declares(
         for term in stage.terms:
             term.loss(scene.step(recipe))
             assert scene.student.taken == term.student, f"{term.name}: of the student"
-            assert scene.teacher.taken == term.teacher, f"{term.name}: of the teacher"
+            wanted = {replace(need, padding=False) for need in term.teacher}  # what is looked at where, test_padding
+            assert scene.teacher.taken == wanted, f"{term.name}: of the teacher"
 
 
 @each_case
@@ -107,7 +109,7 @@ def test_a_term_is_a_finite_number_with_gradients_for_the_student_alone(
             assert answer.grad is None
         # A tree's attention maps only choose which tokens count.
         needs = {need for term in stage.terms for need in term.student if name not in TREES or need.kind != "attention"}
-        used = [scene.student.answers[need] for need in needs]
+        used = [scene.student.answers[state] for need in needs for state in made_of(need)]
         assert all(answer.grad is not None and torch.isfinite(answer.grad).all() for answer in used)
 
 

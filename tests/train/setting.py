@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from raykd.knowledge.teacher import live_teacher
 from raykd.methods import METHODS
 from raykd.methods.method import Pair
 from raykd.methods.recipe import Recipe
@@ -69,7 +70,8 @@ class Setting:
     ) -> Objective:
         """What the loop trains."""
         student, device = student or self.student(), torch.device("cpu")
-        scene = make_scene(student, teacher, self.split("train"), self.task, Around(), device)
+        known = None if teacher is None else live_teacher(teacher)
+        scene = make_scene(student, known, self.split("train"), self.task, Around(), device)
         return Objective(student, recipe, scene, {}, teacher).train()
 
     def run(
@@ -91,6 +93,8 @@ class Setting:
 
         dev = {"dev": self.split("dev")}
         options = {"teacher": self.teacher(), "device": torch.device("cpu"), **options}
+        if isinstance(options["teacher"], nn.Module):
+            options["teacher"] = live_teacher(options["teacher"])
         last = distill(student, recipe, self.split("train"), dev, self.task, training, folder, keep, **options)
         assert last is None or last == reports[-1]
         return reports

@@ -1,0 +1,50 @@
+"""Asks the teacher about some rows and writes what it says, shard by shard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from raykd.knowledge.packing import Places, Unstorable, pack
+from raykd.knowledge.shards import Part
+from raykd.knowledge.teacher import Teacher
+
+if TYPE_CHECKING:
+    from raykd.tasks.encoded import Encoded
+
+TOGETHER = 32  # rows asked about at a time, of similar length
+
+
+def fill(parts: Sequence[Part], shard: int, teacher: Teacher, split: Encoded, device: torch.device) -> list[str]:
+    """Write shard number `shard` of each of `parts`, which have equally many rows a shard, by one pass of the teacher.
+
+    Gives the names of parts that cannot hold what the teacher says, each with the reason; those get no shard. Raises
+    OSError where the disk is full or fails.
+    """
+    numbers = parts[0].rows(shard)
+    rows = np.arange(numbers.start, numbers.stop)
+    order = rows[np.argsort(split.lengths[rows], kind="stable")]
+    found: dict[str, dict[int, np.ndarray]] = {part.folder.name: {} for part in parts}
+    refused: dict[str, str] = {}
+    for start in range(0, len(order), TOGETHER):
+        some = order[start : start + TOGETHER]
+        batch = split.batch(some).to(device)
+        told = teacher.live(batch, {part.about.form.need for part in parts})
+        places = Places.of(batch.attention_mask)
+        for part in parts:
+            name = part.folder.name
+            if name in refused:
+                continue
+            try:
+                packed = pack(part.about.form, told.answers[part.about.form.need], places, some)
+            except (Unstorable, ValueError) as error:
+                refused[name] = str(error)
+                continue
+            found[name].update(zip(some.tolist(), packed, strict=True))
+    for part in parts:
+        if part.folder.name not in refused:
+            part.write(shard, [found[part.folder.name][row] for row in rows.tolist()])
+    return [f"{name}: {why}" for name, why in refused.items()]

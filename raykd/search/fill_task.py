@@ -1,0 +1,58 @@
+"""What a Ray worker does to build the store: one shard of the rows, of every part that wants it."""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from raykd import storage
+from raykd.knowledge.fill import fill
+from raykd.knowledge.shards import About, Part
+from raykd.knowledge.teacher import Teacher, live_teacher
+from raykd.models.classifier import Head, load_classifier
+from raykd.models.source import Version, version
+from raykd.tasks.encode import Encoded
+
+
+@dataclass(frozen=True)
+class Job:
+    """teacher, train: folders or URLs; root: of the store; abouts: the parts, with equally many rows a shard."""
+
+    teacher: str
+    head: Head
+    train: str
+    root: str
+    abouts: tuple[About, ...]
+    threads: int
+
+
+def fill_shard(job: Job, shard: int) -> list[str]:
+    """Write shard number `shard` of the job's parts; gives those that cannot be stored, and why (see fill)."""
+    torch.set_num_threads(job.threads)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    folder = storage.at_hand(job.teacher)
+    teacher = _teacher(folder, version(folder), job.head)
+    train = _train(storage.at_hand(job.train))
+    if not storage.is_url(job.root):
+        return fill([Part(Path(job.root) / about.name, about) for about in job.abouts], shard, teacher, train, device)
+    with tempfile.TemporaryDirectory(prefix="raykd-shard-") as scratch:
+        parts = [Part.create(Path(scratch), about) for about in job.abouts]
+        refused = fill(parts, shard, teacher, train, device)
+        for part in parts:
+            if part.file(shard).exists():
+                storage.send(part.folder, storage.join(job.root, part.about.name))
+        return refused
+
+
+@functools.lru_cache(maxsize=1)
+def _teacher(folder: Path, version: Version, head: Head) -> Teacher:
+    return live_teacher(load_classifier(folder, head))
+
+
+@functools.lru_cache(maxsize=1)
+def _train(folder: Path) -> Encoded:
+    return Encoded.open(folder)

@@ -1,0 +1,67 @@
+"""What a whole sweep will ask of the teacher, worked out before its first trial."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from raykd.errors import UserError
+from raykd.methods import METHODS
+from raykd.methods.method import Pair
+from raykd.methods.plan import teacher_needs
+from raykd.methods.seen import Need
+from raykd.search.space import Space
+
+# Points drawn of each method. Needs hang on few, listed values; one that no draw has met is served live.
+DRAWS = 200
+
+
+def wanted(space: Space, pair: Pair, origin: Path) -> frozenset[Need]:
+    """The union of the needs of `space`'s points: the start points, and DRAWS drawn evenly for each method."""
+    methods = next(dimension for dimension in space.dimensions if dimension.name == "method").candidates()
+    found: frozenset[Need] = frozenset()
+    for method in methods:
+        chance = random.Random(f"{space.name}/{method}")
+        given = [start for start in space.start if start.get("method", method) == method]
+        asked: set[tuple[tuple[str, Any], ...]] = set()
+        for start in [*given, *[{}] * DRAWS]:
+            point = space.walk(_Draw(chance, {**start, "method": method}))
+            own = {name: value for name, value in point.items() if name in METHODS[method].parameters.model_fields}
+            if (key := tuple(own.items())) not in asked:
+                asked.add(key)
+                found |= _needs(method, own, pair, origin)
+    return found
+
+
+def _needs(method: str, parameters: dict[str, Any], pair: Pair, origin: Path) -> frozenset[Need]:
+    try:
+        return teacher_needs(METHODS[method], parameters, pair, origin)
+    except UserError:  # a point that cannot serve this pair fails by name when it is tried
+        return frozenset()
+
+
+class _Draw:
+    """An even draw of each dimension, but for those that are given."""
+
+    def __init__(self, chance: random.Random, given: Mapping[str, Any]) -> None:
+        self.chance, self.given = chance, given
+
+    def __call__(self, name: str, distribution: BaseDistribution) -> Any:
+        if name in self.given:
+            return self.given[name]
+        if isinstance(distribution, CategoricalDistribution):
+            return self.chance.choice(distribution.choices)
+        if isinstance(distribution, IntDistribution):
+            return self.chance.randint(distribution.low, distribution.high)
+        if isinstance(distribution, FloatDistribution):  # what is needed hangs on whether a weight is 0, not on more
+            return self.chance.choice((distribution.low, distribution.high))
+        raise TypeError(f"no way to draw from {distribution}")
