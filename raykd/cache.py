@@ -26,13 +26,13 @@ def show(console: Console) -> None:
         console.print(f"nothing is stored of any teacher in {place}", markup=False)
         return
     table = Table(box=None, pad_edge=False)
-    for column in ("part", "size", "rows", "teacher", "last used", ""):
+    for column in ("part", "size", "rows", "teacher", "", "last used"):
         table.add_column(column, justify="right" if column in ("size", "rows") else "left", no_wrap=True)
     for entry in found:
         state = f"damaged: {entry.damage}" if entry.damage else "" if entry.complete else "incomplete"
-        used = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.used)) if entry.used else "in the object store"
-        table.add_row(entry.name, readable_size(entry.bytes), f"{entry.rows:,}", entry.teacher[:12], used, state)
-    console.print(table)
+        used = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.used)) if entry.used else ""
+        table.add_row(entry.name, readable_size(entry.bytes), f"{entry.rows:,}", entry.teacher[:12], state, used)
+    console.print(table, width=None if console.is_terminal else 200)
     console.print(f"{len(found)} parts, {readable_size(sum(entry.bytes for entry in found))}, in {place}", markup=False)
 
 

@@ -175,7 +175,8 @@ PARTS = {
         penalties.penalise penalties.slope pieces.summed
         cka.cka cka.hsic cka.minus_log cka.alignment cka.fsd_intra_of centroids.feature_to_centroid_distance_of
         centroids.feature_to_centroid_cosine_of centroids.memory_cka_of centroid_products.centroid_relations
-        centroid_products.relations_and_gram centroid_products.memory_gram centroids.about_mean centroids.centroid_cosines centroids.centroid_distances
+        centroid_products.relations_and_gram centroid_products.memory_gram centroids.about_mean
+        centroids.centroid_cosines centroids.centroid_distances
         centroids.squared_centroid_distances centroids.squared_distances_to""",
     "losses of relations that are given, which those of states call": """
         layer_relations.layer_angle_of layer_relations.layer_pair_of
