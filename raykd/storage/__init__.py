@@ -4,7 +4,8 @@ Wherever a place is a URL its objects are reached through ``pyarrow.fs``, and wa
 and endpoints come from the environment (``AWS_*``, ``GOOGLE_APPLICATION_CREDENTIALS``, ``AZURE_*``), never from a URL.
 """
 
-from raykd.storage.at_hand import at_hand, cache_folder
+from raykd.storage.at_hand import at_hand, nearby
+from raykd.storage.copies import cache_folder
 from raykd.storage.folders import fetch, send
 from raykd.storage.mirror import Mirror
 from raykd.storage.patience import Away
@@ -22,6 +23,7 @@ __all__ = [
     "is_url",
     "join",
     "names",
+    "nearby",
     "read_text",
     "remove",
     "send",

@@ -45,6 +45,6 @@ def placed(spec: TrialSpec) -> Iterator[tuple[TrialSpec, Callable[[], object]]]:
 def _copy(place: str) -> Path | None:
     """What is stored of the teacher; None where it has gone: the teacher is asked itself then."""
     try:
-        return storage.at_hand(place)
-    except UserError:
+        return storage.nearby(place)
+    except (UserError, OSError):
         return None
