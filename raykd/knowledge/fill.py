@@ -15,7 +15,7 @@ from raykd.knowledge.teacher import Teacher
 if TYPE_CHECKING:
     from raykd.tasks.encoded import Encoded
 
-TOGETHER = 32  # rows asked about at a time, of similar length
+ON_CPU, ON_ACCELERATOR = 32, 256  # rows asked about at a time, of similar length
 
 
 def fill(parts: Sequence[Part], shard: int, teacher: Teacher, split: Encoded, device: torch.device) -> list[str]:
@@ -29,8 +29,9 @@ def fill(parts: Sequence[Part], shard: int, teacher: Teacher, split: Encoded, de
     order = rows[np.argsort(split.lengths[rows], kind="stable")]
     found: dict[str, dict[int, np.ndarray]] = {part.folder.name: {} for part in parts}
     refused: dict[str, str] = {}
-    for start in range(0, len(order), TOGETHER):
-        some = order[start : start + TOGETHER]
+    many = ON_CPU if device.type == "cpu" else ON_ACCELERATOR
+    for start in range(0, len(order), many):
+        some = order[start : start + many]
         batch = split.batch(some).to(device)
         told = teacher.live(batch, {part.about.form.need for part in parts})
         places = Places.of(batch.attention_mask)
