@@ -129,7 +129,8 @@ def _about(method: Method) -> _About:
         stages = " > ".join(link.name for link in links) + f" ({stages})"
     asked: dict[str, list[str]] = {}
     for need in sorted(recipe.teacher_needs()):
-        asked.setdefault(need.kind, []).extend([] if need.kind == "logits" else [str(need.layer)])
+        which = [] if need.kind == "logits" else [f"{need.letters} {need.layer}".strip()]
+        asked.setdefault(need.kind, []).extend(which)
     needs = "; ".join(f"{kind} {', '.join(layers)}".strip() for kind, layers in asked.items())
     grid = load(method.name).size() if method.name in shipped() else 0
     return _About(

@@ -3,6 +3,9 @@
 Nothing of padding is stored, so a row is the same whatever batch it comes in. Distances are squared in memory and kept
 as their roots: a squared distance may lie beyond float16, and its relative error, at most 2^-10, comes from rounding
 the root by 2^-11.
+
+In float16 a score of a relation, and with it the logarithm of its probability, is off by at most 2^-11 of the score:
+by 0.008 where that is 16. A relation of two equal letters is symmetric, and half of it is kept.
 """
 
 from __future__ import annotations
@@ -20,8 +23,9 @@ FORMAT = 1  # part of every key: raise it when what is on disk changes its meani
 
 Precision = Literal["float16", "float32"]
 # What a row is: numbers of the row itself; of each token; of each token, an answer's start and end; of each token and
-# those after it; of each head and pair of tokens; of each pair of tokens, where (i, j) and (j, i) are the same.
-Layout = Literal["row", "token", "span", "band", "pair", "triangle"]
+# those after it; of each head and pair of tokens; of each pair of tokens, where (i, j) and (j, i) are the same, and of
+# each head and such pair.
+Layout = Literal["row", "token", "span", "band", "pair", "triangle", "triangles"]
 
 ROOTED: frozenset[Kind] = frozenset({"word_distances", "layer_distances"})
 READABLE = 80  # characters of a name, before its hash
@@ -69,8 +73,8 @@ class Form:
                 return n * np.minimum(self.width, np.maximum(n - 1, 0))
             case "pair":
                 return n * n * self.width
-            case "triangle":
-                return n * (n + 1) // 2
+            case "triangle" | "triangles":
+                return n * (n + 1) // 2 * self.width
 
 
 def form(need: Need, facts: Facts, precision: Precision = "float16") -> Form:
@@ -89,6 +93,7 @@ def form(need: Need, facts: Facts, precision: Precision = "float16") -> Form:
         "word_distances": ("band", need.reach),
         "layer_distances": ("token", len(need.layers) * (len(need.layers) - 1) // 2),
         "word_gram": ("triangle", 1),
+        "relation": ("triangles" if len(set(need.letters)) == 1 else "pair", need.heads),
     }
     layout, width = layouts[need.kind]
     if width < 1:
@@ -108,10 +113,12 @@ def kept_precision(need: Need, precision: Precision) -> Precision:
 
 
 def readable(need: Need) -> str:
-    """For names and messages: ``word_distances-6-r20``, ``layer_distances-0-4-8``, ``logits``."""
+    """For names and messages: ``word_distances-6-r20``, ``layer_distances-0-4-8``, ``relation-12-qk-h12``."""
     layer = [] if need.layer == Need("logits").layer else [need.layer]
-    parts = [need.kind, *layer, *need.layers, *([f"r{need.reach}"] if need.reach else [])]
-    return "-".join(map(str, parts))
+    reach, heads = (
+        [f"{letter}{number}"] if number else [] for letter, number in (("r", need.reach), ("h", need.heads))
+    )
+    return "-".join(map(str, [need.kind, *layer, *need.layers, *reach, *filter(None, [need.letters]), *heads]))
 
 
 def name(need: Need, teacher: str, data: str, precision: Precision) -> str:

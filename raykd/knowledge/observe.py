@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Set
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from raykd.losses.attention_relations import relation_scores
 from raykd.losses.cka import word_gram
 from raykd.losses.distances import layer_distances, word_distances
-from raykd.methods.seen import LOGITS, OF_ATTENTION, Need, Seen
+from raykd.methods.seen import LOGITS, OF_ATTENTION, PROJECTED, Need, Seen, projections_of
 from raykd.models.inside import bare, layers, projections
 from raykd.models.outputs import forward
 
@@ -66,6 +67,12 @@ def observe(
     return Seen(answers)
 
 
+def related(need: Need, projected: Mapping[Need, Tensor]) -> Tensor:
+    """The relation `need` [B, H, L, L] of the projections [B, L, D] that `projections_of` names."""
+    x, y = (projected[Need(PROJECTED[letter], need.layer)] for letter in need.letters)
+    return relation_scores(x, y, need.heads)
+
+
 def _logits(logits: Tensor, attention_mask: Tensor) -> Tensor:
     """As they are; those of spans [B, L, 2] become [2 B, L], two classifications over the real positions."""
     if logits.ndim == 2:
@@ -92,6 +99,8 @@ def _heads(model: nn.Module) -> int:
 def _of_attention(need: Need, projected: dict[Need, Tensor], attention_mask: Tensor, heads: int) -> Tensor:
     if need.kind in ("query", "key", "value"):
         return projected[need]
+    if need.kind == "relation":
+        return related(need, projected)
     query, key = (
         projected[Need(kind, need.layer)].unflatten(-1, (heads, -1)).transpose(1, 2) for kind in ("query", "key")
     )
@@ -106,6 +115,7 @@ def _of_attention(need: Need, projected: dict[Need, Tensor], attention_mask: Ten
 def _projected(model: nn.Module, needs: Set[Need]) -> Iterator[dict[Need, Tensor]]:
     """Within it, a forward pass leaves in the dict each layer's projections that `needs` are made of."""
     wanted = {need for need in needs if need.kind in ("query", "key", "value")}
+    wanted |= {source for need in needs for source in projections_of(need)}
     wanted |= {
         Need(kind, need.layer)
         for need in needs

@@ -96,6 +96,8 @@ def unpack(
             padded = np.zeros((many, form.width, width, width), form.dtype)
         case "triangle":
             padded = np.zeros((many, width, width), form.dtype)
+        case "triangles":
+            padded = np.zeros((many, form.width, width, width), form.dtype)
     if form.layout != "row":
         for index, ((first, end), row) in enumerate(zip(places.spans(), rows, strict=True)):
             if first < end:
@@ -120,8 +122,9 @@ def _lay(form: Form, padded: np.ndarray, index: int, first: int, end: int, row: 
             padded[index, first:end, :columns] = stored[:, :columns]
         case "pair":
             padded[index, :, first:end, first:end] = row.reshape(form.width, n, n)
-        case "triangle":
-            padded[index, first:end, first:end] = row[_triangle(-(-n // 64) * 64)[:n, :n]]
+        case "triangle" | "triangles":
+            stored = row.reshape(*padded.shape[1:-2], -1)
+            padded[index, ..., first:end, first:end] = stored[..., _triangle(-(-n // 64) * 64)[:n, :n]]
 
 
 def _cut(form: Form, array: np.ndarray, index: int, first: int, end: int) -> np.ndarray:
@@ -138,8 +141,9 @@ def _cut(form: Form, array: np.ndarray, index: int, first: int, end: int) -> np.
             return array[index, first:end, : min(form.width, max(n - 1, 0))]
         case "pair":
             return array[index, :, first:end, first:end]
-        case "triangle":
-            return array[index, first:end, first:end][np.tril_indices(n)]
+        case "triangle" | "triangles":
+            high, low = np.tril_indices(n)
+            return array[index, ..., first:end, first:end][..., high, low]
 
 
 @lru_cache(maxsize=8)
@@ -159,6 +163,7 @@ def _check_shape(form: Form, answer: Tensor, places: Places) -> None:
         "band": (many, width, min(form.width, max(width - 1, 0))),
         "pair": (many, form.width, width, width),
         "triangle": (many, width, width),
+        "triangles": (many, form.width, width, width),
     }[form.layout]
     wider = form.layout == "band" and found[:-1] == wanted[:-1] and found[-1] > wanted[-1]  # what is more is not kept
     if found != wanted and not wider:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
+from itertools import chain, combinations
 
 import numpy as np
 
 from raykd.knowledge.forms import Facts, Precision, bytes_of, readable
 from raykd.knowledge.library import serves
-from raykd.methods.seen import Need
+from raykd.methods.seen import PROJECTED, Need, projections_of
 
 
 @dataclass(frozen=True)
@@ -30,15 +31,18 @@ class Plan:
 def plan(needs: Set[Need], facts: Facts, lengths: np.ndarray, budget: int, precision: Precision = "float16") -> Plan:
     """Which of `needs` fit into `budget` bytes for rows of `lengths` tokens, the smallest first.
 
-    One that another serves (a band of distances within a wider one) is left out. A need is only worth storing with all
-    others of its kind, so a kind goes over the budget as a whole.
+    One that another serves (a band of distances within a wider one) is left out. In the place of relations stand the
+    projections that they are computed from where those are smaller, as they are for long texts. A need is only worth
+    storing with all others of its kind, so a kind goes over the budget as a whole; relations and projections are one.
     """
     batchwise = tuple(sorted(need for need in needs if need.padding))
     kept = {need for need in needs if not need.padding}
     kept -= {need for need in kept if any(serves(other, need) for other in kept if other != need)}
-    sizes = {need: bytes_of(need, facts, lengths, precision) for need in kept}
-    kinds = {need.kind for need in kept}
-    of_kind = {kind: sum(size for need, size in sizes.items() if need.kind == kind) for kind in kinds}
+    sources = {source for need in kept for source in projections_of(need)}
+    sizes = {need: bytes_of(need, facts, lengths, precision) for need in kept | sources}
+    sizes = {need: sizes[need] for need in _cheapest(kept, sizes)}
+    kinds = {_kind(need) for need in sizes}
+    of_kind = {kind: sum(size for need, size in sizes.items() if _kind(need) == kind) for kind in kinds}
     left, within = budget, set()
     for kind in sorted(kinds, key=lambda kind: (of_kind[kind], kind)):
         if of_kind[kind] > left:
@@ -47,10 +51,29 @@ def plan(needs: Set[Need], facts: Facts, lengths: np.ndarray, budget: int, preci
         within.add(kind)
     ordered = sorted(sizes.items(), key=lambda item: (item[1], item[0]))
     return Plan(
-        tuple(item for item in ordered if item[0].kind in within),
-        tuple(item for item in ordered if item[0].kind not in within),
+        tuple(item for item in ordered if _kind(item[0]) in within),
+        tuple(item for item in ordered if _kind(item[0]) not in within),
         batchwise,
     )
+
+
+def _kind(need: Need) -> str:
+    return "relation" if need.kind in PROJECTED.values() else need.kind
+
+
+def _cheapest(needs: Set[Need], sizes: Mapping[Need, int]) -> set[Need]:
+    """`needs`, where some of a layer's projections stand in the place of the relations that are computed from them."""
+    kept = {need for need in needs if need.kind != "relation"}
+    for layer in {need.layer for need in needs - kept}:
+        relations = {need for need in needs - kept if need.layer == layer}
+        sources = sorted({source for need in relations for source in projections_of(need)})
+        # With none of the projections, with one, ..., with all: at most eight ways.
+        ways = [
+            {*some, *(need for need in relations if not projections_of(need) <= {*some})}
+            for some in chain.from_iterable(combinations(sources, many) for many in range(len(sources) + 1))
+        ]
+        kept |= min(ways, key=lambda way: sum(sizes[need] for need in way - kept))
+    return kept
 
 
 def lines(of: Plan, rows: int) -> list[str]:

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from raykd.knowledge.forms import Form, readable
 from raykd.knowledge.library import serves
+from raykd.knowledge.observe import related
 from raykd.knowledge.packing import Places, unpack
 from raykd.knowledge.shards import ABOUT, Damaged, Part
-from raykd.methods.seen import Need, Seen
+from raykd.methods.seen import Need, Seen, projections_of
 
 if TYPE_CHECKING:
     from raykd.tasks.encoded import Batch, Encoded
@@ -56,31 +58,33 @@ class Knowledge:
 
     def has(self, need: Need) -> bool:
         """Whether `answer` knows it."""
-        return self._serving(need) is not None
+        return bool(self._sources(need))
 
-    def answer(self, batch: Batch, needs: Set[Need]) -> Seen:
-        """What the teacher said of the rows of `batch`, padded as they are, float32, on the batch's device.
+    def answer(self, batch: Batch, needs: Set[Need], device: torch.device | str | None = None) -> Seen:
+        """What the teacher said of the rows of `batch`, padded as they are, float32, on the batch's device or `device`.
 
-        Answers are 0 at padding; the logits of spans give it no weight. Raises KeyError for a need that `has` denies,
-        ValueError for a batch that is not of this split, Damaged for a shard that was changed since opening.
+        Answers are 0 at padding; the logits of spans give it no weight. A relation of which only the projections are
+        stored is computed from them, on `device`. Raises KeyError for a need that `has` denies, ValueError for a batch
+        that is not of this split, Damaged for a shard that was changed since opening.
         """
         rows = batch.rows.cpu().numpy()
         places = Places.of(batch.attention_mask)
         if (self.split.lengths[rows] != places.lengths).any():
             raise ValueError("the batch is not of the split that is stored: its rows have other lengths")
         cuts: dict[tuple[str, int, int], Cut] = {}
-        answers: dict[Need, Tensor] = {}
-        for need in needs:
-            part = self._serving(need)
-            if part is None:
-                raise KeyError(f"{readable(need)} is not stored")
+        sources = {need: self._sources(need) for need in needs}
+        if unknown := [readable(need) for need, parts in sources.items() if not parts]:
+            raise KeyError(f"{', '.join(unknown)} is not stored")
+        told: dict[Need, Tensor] = {}
+        for need, part in {key: part for parts in sources.values() for key, part in parts.items()}.items():
             form, many = part.about.form, part.about.rows_per_shard
             kind = (form.layout, form.width, many)
             if kind not in cuts:  # parts of several layers lie alike
                 cuts[kind] = self._cut(form, rows, many)
             stored = [self._map(part, shard)[first:end] for shard, first, end in cuts[kind]]
-            answers[need] = unpack(form, stored, places, reach=need.reach, device=batch.attention_mask.device)
-        return Seen(answers)
+            whole = unpack(form, stored, places, reach=need.reach, device=batch.attention_mask.device)
+            told[need] = whole if device is None else whole.to(device, non_blocking=True)
+        return Seen({need: told[need] if need in sources[need] else related(need, told) for need in needs})
 
     def _check(self) -> None:
         others = [part.folder.name for part in self._parts.values() if part.about.data != self.split.key]
@@ -88,6 +92,14 @@ class Knowledge:
             raise ValueError(f"of another split than {self.split.key}: {', '.join(others)}")
         if len(teachers := {part.about.teacher for part in self._parts.values()}) > 1:
             raise ValueError(f"of several teachers: {', '.join(sorted(teachers))}")
+
+    def _sources(self, need: Need) -> dict[Need, Part]:
+        """The part to read `need` from, or those of the projections to compute it from; none where it is not known."""
+        for wanted in ({need}, projections_of(need)):
+            found = {one: part for one in wanted if (part := self._serving(one)) is not None}
+            if found.keys() == wanted:
+                return found
+        return {}
 
     def _serving(self, need: Need) -> Part | None:
         if need in self._parts:

@@ -47,11 +47,10 @@ class Teacher:
             return self.live(batch.to(device), needs)
         known = {need for need in needs if self.stored.has(need)}
         try:
-            told = self.stored.answer(batch, known).answers if known else {}
+            answers = dict(self.stored.answer(batch, known, device).answers) if known else {}
         except Damaged:  # removed or damaged while the run used it: the network knows the same
             self.stored = None
             return self.live(batch.to(device), needs)
-        answers = {need: answer.to(device, non_blocking=True) for need, answer in told.items()}
         if needs - known:
             answers |= self.live(batch.to(device), needs - known).answers
         return Seen(answers)

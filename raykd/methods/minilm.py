@@ -22,14 +22,13 @@ from pydantic import Field
 from torch import Tensor
 
 from raykd.errors import UserError, together
-from raykd.losses.attention_relations import MINILM_V1, MINILM_V2, minilm
+from raykd.losses.attention_relations import MINILM_V1, MINILM_V2, minilm_of
 from raykd.methods.layers import check_alike
 from raykd.methods.method import Method, Pair, Parameters
 from raykd.methods.recipe import Recipe, Stage, Step, Term
-from raykd.methods.seen import Kind, Need, Seen, needs
+from raykd.methods.seen import PROJECTED, needs, relations
 from raykd.methods.terms import hard_term, soft_term
 
-KINDS: dict[str, Kind] = {"q": "query", "k": "key", "v": "value"}
 RELATION_WIDTH = 16  # of the teacher's relation heads in both of MiniLMv2's settings
 
 
@@ -86,19 +85,17 @@ def _recipe(p: MiniLMParameters, pair: Pair, pairs: tuple[str, ...], heads: int)
     at_s, at_t = pair.student.layers, p.teacher_layer or pair.teacher.layers
     letters = sorted(set("".join(pairs)))
 
-    def projected(seen: Seen, layer: int) -> dict[str, Tensor]:
-        return {letter: seen.of(KINDS[letter], layer) for letter in letters}
-
     def on_relations(step: Step) -> Tensor:
-        return minilm(projected(step.student, at_s), projected(step.teacher, at_t), step.attention_mask, heads, pairs)
+        student = {letter: step.student.of(PROJECTED[letter], at_s) for letter in letters}
+        teacher = {both: step.teacher.relation(both, (at_t,), heads)[0] for both in pairs}
+        return minilm_of(student, teacher, step.attention_mask, heads, pairs)
 
-    def ask(layer: int) -> frozenset[Need]:
-        return frozenset(need for letter in letters for need in needs(KINDS[letter], (layer,)))
-
+    ours = frozenset(need for letter in letters for need in needs(PROJECTED[letter], (at_s,)))
+    theirs = relations(pairs, (at_t,), heads)
     terms = (
         hard_term(1 - p.alpha, regression=pair.regression),
         soft_term(p.alpha, p.temperature, regression=pair.regression),
-        Term("relations", p.relations, on_relations, student=ask(at_s), teacher=ask(at_t)),
+        Term("relations", p.relations, on_relations, student=ours, teacher=theirs),
     )
     return Recipe(stages=(Stage(terms=terms),))
 

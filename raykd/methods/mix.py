@@ -31,7 +31,7 @@ from raykd.methods.minilm import relation_heads
 from raykd.methods.mix_parameters import MixParameters
 from raykd.methods.mix_terms import INNER, Row, View
 from raykd.methods.recipe import Recipe, Scene, Stage, Step, Term
-from raykd.methods.seen import SEE_LOGITS, Kind, Need, layer_distances, needs, word_distances
+from raykd.methods.seen import SEE_LOGITS, Kind, Need, layer_distances, needs, relations, word_distances
 from raykd.methods.terms import hard_term, soft_term
 
 Layers = tuple[tuple[int, ...], tuple[int, ...]]
@@ -144,6 +144,8 @@ def _inner_term(name: str, row: Row, p: MixParameters, pair: Pair) -> Term:
 
     ours = _asked((*row.kinds, *row.own), at_s, p)
     theirs = _asked(row.kinds if row.taught is None else row.taught, at_t, p)
+    if row.letters:
+        theirs |= relations((row.letters,), at_t, relation_heads(p.relation_heads, pair))
     return Term(name, _weight(p, name), loss, student=ours, teacher=theirs)
 
 

@@ -17,7 +17,7 @@ from raykd.losses import (
     cls_patience,
     hidden_mse,
 )
-from raykd.losses.attention_relations import relation_kl
+from raykd.losses.attention_relations import relation_kl_of
 from raykd.losses.attentive_layers import alp
 from raykd.losses.cka import fsd_intra_of, fsd_local
 from raykd.losses.cosine_contrast import cos_nce
@@ -31,10 +31,10 @@ from raykd.losses.tree_loss import tree_distillation
 from raykd.losses.word_relations import word_angle_of, word_pair_of
 from raykd.methods.ckd import DISTANCE
 from raykd.methods.method import Pair
-from raykd.methods.minilm import KINDS, relation_heads
+from raykd.methods.minilm import relation_heads
 from raykd.methods.mix_parameters import MixParameters
 from raykd.methods.recipe import Step
-from raykd.methods.seen import Kind
+from raykd.methods.seen import PROJECTED, Kind
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class View:
 @dataclass(frozen=True)
 class Row:
     """One term. kinds: what it asks of both networks, `own` of the student alone; taught: what it asks of the teacher,
-    where that is something else.
+    where that is something else; letters: of the relation of projections that it asks of the teacher.
 
     layers: "states" are all matched ones, the embedding output among them where the alignment has it; "layers" are
     those without it; "last" the last one of either; "all" every layer of either, which need not be equally many.
@@ -114,6 +114,7 @@ class Row:
     kinds: tuple[Kind, ...] = ("hidden",)
     own: tuple[Kind, ...] = ()
     taught: tuple[Kind, ...] | None = None
+    letters: str = ""
     layers: Literal["states", "layers", "last", "all"] = "states"
     at_least: int = 1
     fit: Literal["never", "unequal", "always"] = "never"
@@ -122,15 +123,15 @@ class Row:
 
 def _relation(letters: str) -> Row:
     """The relation of two of queries, keys and values."""
-    x, y = KINDS[letters[0]], KINDS[letters[1]]
+    x, y = (PROJECTED[letter] for letter in letters)
 
     def loss(view: View) -> Tensor:
-        (student_x, teacher_x), (student_y, teacher_y) = view.both(x), view.both(y)
-        sides = [states.flatten(0, 1) for states in (student_x, student_y, teacher_x, teacher_y)]
+        student_x, student_y = (view.step.student.stacked(kind, view.at_student).flatten(0, 1) for kind in (x, y))
         heads = relation_heads(view.parameters.relation_heads, view.pair)
-        return relation_kl(sides[0], sides[1], sides[2], sides[3], view.masks(view.layers), heads)
+        scores = view.step.teacher.relation(letters, view.at_teacher, heads).flatten(0, 1)
+        return relation_kl_of(student_x, student_y, scores, view.masks(view.layers), heads)
 
-    return Row(loss, kinds=(x,) if x == y else (x, y), layers="layers")
+    return Row(loss, kinds=(x,) if x == y else (x, y), taught=(), letters=letters, layers="layers")
 
 
 def _alp(view: View) -> Tensor:

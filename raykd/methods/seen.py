@@ -11,10 +11,11 @@ from torch import Tensor
 
 Kind = Literal[
     "logits", "hidden", "cls", "query", "key", "value", "scores", "attention", "word_distances", "layer_distances",
-    "word_gram",
+    "word_gram", "relation",
 ]  # fmt: skip
 
-OF_ATTENTION: frozenset[Kind] = frozenset({"query", "key", "value", "scores", "attention"})
+OF_ATTENTION: frozenset[Kind] = frozenset({"query", "key", "value", "scores", "attention", "relation"})
+PROJECTED: dict[str, Kind] = {"q": "query", "k": "key", "v": "value"}  # by the letters of a relation
 
 
 @dataclass(frozen=True, order=True)
@@ -27,6 +28,8 @@ class Need:
 
     Relations are made of hidden states and far smaller: "word_distances" (of one layer, between tokens at most `reach`
     apart), "layer_distances" (between the `layers` of one token) and "word_gram" (of one layer, all tokens).
+    "relation" is made of projections: x_i . y_j / sqrt(d) for each of `heads` relation heads, not masked; `letters` say
+    which x and y, "qk" or "vv".
 
     padding: positions of padding are looked at, too. What stands there depends on the batch, so no store can hold it.
     """
@@ -36,6 +39,8 @@ class Need:
     layers: tuple[int, ...] = ()
     reach: int = 0
     padding: bool = False
+    letters: str = ""
+    heads: int = 0
 
 
 LOGITS = Need("logits")
@@ -65,6 +70,16 @@ def word_distances(layers: tuple[int, ...], reach: int) -> frozenset[Need]:
 def layer_distances(layers: tuple[int, ...]) -> frozenset[Need]:
     """The need for the distances between `layers` of each token."""
     return frozenset({Need("layer_distances", layers=layers)})
+
+
+def relations(pairs: tuple[str, ...], layers: tuple[int, ...], heads: int) -> frozenset[Need]:
+    """The need for the relations `pairs`, two letters each, of each of `layers`."""
+    return frozenset(Need("relation", layer, letters=pair, heads=heads) for pair in pairs for layer in layers)
+
+
+def projections_of(need: Need) -> frozenset[Need]:
+    """Queries, keys or values that a relation can be computed from; empty for a need of another kind."""
+    return frozenset(Need(PROJECTED[letter], need.layer, padding=need.padding) for letter in need.letters)
 
 
 class Seen:
@@ -102,6 +117,10 @@ class Seen:
     def layer_distances(self, layers: tuple[int, ...]) -> Tensor:
         """[B, L, P]: squared distances between the `layers` of each token, P pairs (0, 1), (0, 2), ..., (1, 2), ..."""
         return self.answers[Need("layer_distances", layers=layers)]
+
+    def relation(self, letters: str, layers: tuple[int, ...], heads: int) -> Tensor:
+        """[K, B, H, L, L]: the scores of a relation of `layers`; what stands at padding means nothing."""
+        return self._stack(tuple(Need("relation", layer, letters=letters, heads=heads) for layer in layers))
 
     def stacked(self, kind: Kind, layers: tuple[int, ...]) -> Tensor:
         """[K, ...]: the answers of `layers` in that order, stacked once a step for all terms."""

@@ -34,6 +34,8 @@ NEEDS = [
     Need("word_distances", 3, reach=4),
     Need("layer_distances", layers=(0, 2, 5)),
     Need("word_gram", 1),
+    Need("relation", 2, letters="qk", heads=3),
+    Need("relation", 2, letters="vv", heads=3),
 ]
 
 
@@ -66,7 +68,7 @@ def answer(form_of: Form, mask: Tensor, seed: int = 0) -> tuple[Tensor, Tensor]:
             shape, counted, padding = [2 * many, width], real.repeat(2, 1), NOWHERE
         case "token":
             shape, counted = [many, width, n], real[:, :, None].expand(-1, -1, n)
-        case "pair":
+        case "pair" | "triangles":
             shape, counted = [many, n, width, width], pairs[:, None].expand(-1, n, -1, -1)
         case "triangle":
             shape, counted = [many, width, width], pairs
@@ -76,7 +78,7 @@ def answer(form_of: Form, mask: Tensor, seed: int = 0) -> tuple[Tensor, Tensor]:
             for o in range(reach):
                 counted[:, : width - 1 - o, o] = real[:, : width - 1 - o] & real[:, o + 1 :]
     values = 9 * torch.randn(shape, generator=random)
-    if form_of.layout == "triangle":
+    if form_of.layout in ("triangle", "triangles"):
         values = values + values.mT
     if form_of.rooted:
         values = values.square()
@@ -136,6 +138,7 @@ class Made:
             "band": ([many, width, min(form_of.width, width - 1)], 0.0),
             "pair": ([many, form_of.width, width, width], 0.0),
             "triangle": ([many, width, width], 0.0),
+            "triangles": ([many, form_of.width, width, width], 0.0),
         }[form_of.layout]
         whole = torch.full(shape, fill_value)
         for index, one in enumerate(alone):
@@ -150,7 +153,7 @@ class Made:
                     whole[index, place] = one[0]
                 case "band":
                     whole[index, place, : one.shape[2]] = one[0]
-                case "pair":
+                case "pair" | "triangles":
                     whole[index, :, place, place] = one[0]
                 case "triangle":
                     whole[index, place, place] = one[0]

@@ -135,7 +135,7 @@ def test_a_mask_with_holes_is_refused() -> None:
 
 def test_sizes() -> None:
     lengths = np.array([1, 3, 10])
-    sizes = {of.kind: bytes_of(of, FACTS, lengths) for of in NEEDS}
+    sizes = {f"{of.kind}{of.letters}": bytes_of(of, FACTS, lengths) for of in NEEDS}
     assert sizes == {
         "logits": 3 * 3 * 4,  # float32 always
         "hidden": 14 * 6 * 2,
@@ -148,6 +148,8 @@ def test_sizes() -> None:
         "word_distances": (0 + 3 * 2 + 10 * 4) * 2,
         "layer_distances": 14 * 3 * 2,
         "word_gram": (1 + 6 + 55) * 2,
+        "relationqk": (1 + 9 + 100) * 3 * 2,
+        "relationvv": (1 + 6 + 55) * 3 * 2,
     }
     assert bytes_of(LOGITS, OF_SPANS, lengths) == 14 * 2 * 4
     assert bytes_of(NEEDS[1], FACTS, lengths, "float32") == 14 * 6 * 4

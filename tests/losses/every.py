@@ -179,11 +179,13 @@ PARTS = {
         centroids.centroid_cosines centroids.centroid_distances
         centroids.squared_centroid_distances centroids.squared_distances_to""",
     "losses of relations that are given, which those of states call": """
+        attention_relations.minilm_of attention_relations.relation_kl_of
         layer_relations.layer_angle_of layer_relations.layer_pair_of
         word_relations.word_angle_of word_relations.word_pair_of""",
     "relations": """
-        distances.layer_distances distances.layer_pairs distances.sample_distance_matrix distances.sample_distances
-        distances.word_distances products.point_cosines products.point_distances""",
+        attention_relations.relation_scores distances.layer_distances distances.layer_pairs
+        distances.sample_distance_matrix distances.sample_distances distances.word_distances
+        products.point_cosines products.point_distances""",
     "arithmetic": """
         cka.word_gram grams.centred_gram grams.of_norm_one grams.double_centred grams.clear_of_noise
         geometry.centred geometry.gram pieces.numbers_at_once pieces.pieces

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from raykd.losses.attention_relations import MINILM_V1, MINILM_V2, minilm, relation, relation_kl, split_heads
+from raykd.losses.attention_relations import (
+    MINILM_V1,
+    MINILM_V2,
+    minilm,
+    minilm_of,
+    relation,
+    relation_kl,
+    relation_kl_of,
+    relation_scores,
+    split_heads,
+)
 
 MASK = torch.tensor([[1, 1, 1, 1, 0], [0, 1, 1, 0, 0], [1, 0, 0, 0, 0]])
 HEADS = 2
@@ -54,6 +65,37 @@ def test_equals_plain_loops(pairs: tuple[str, ...], heads: int) -> None:
     value, expected = (way(student, teacher, MASK, heads, pairs) for way in (minilm, loop))
     torch.testing.assert_close(value, expected)
     torch.testing.assert_close(gradients(value, student), gradients(expected, student))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_relations_that_are_given_are_those_of_projections(dtype: torch.dtype) -> None:
+    """Whatever stands at padding, of either."""
+    student, teacher = projections(dtype)
+    pairs = ("qk", "qq", "vv")
+    padding = ~MASK.bool()
+    both = (padding[:, None, :, None] | padding[:, None, None, :]).expand(-1, HEADS, -1, -1)
+    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        expected = minilm(student, teacher, MASK, HEADS, pairs)
+        expected_gradients = gradients(expected, student)
+        for nowhere in (torch.nan, torch.inf, -1e9):
+            theirs = {part: x.masked_fill(padding.unsqueeze(-1), nowhere) for part, x in teacher.items()}
+            scores = {pair: relation_scores(theirs[pair[0]], theirs[pair[1]], HEADS) for pair in pairs}
+            for given in (scores, {pair: x.masked_fill(both, nowhere) for pair, x in scores.items()}):
+                value = minilm_of(student, given, MASK, HEADS, pairs)
+                assert value == expected
+                assert all(map(torch.equal, gradients(value, student), expected_gradients))
+
+
+def test_scores_by_loop() -> None:
+    _, teacher = projections()
+    scores = relation_scores(teacher["q"], teacher["k"], HEADS)
+    assert scores.shape == (3, HEADS, 5, 5)
+    for b, h, i, j in np.ndindex(*scores.shape):
+        x, y = teacher["q"][b, i, 4 * h : 4 * h + 4], teacher["k"][b, j, 4 * h : 4 * h + 4]
+        assert scores[b, h, i, j].item() == pytest.approx((x @ y).item() / 2)
+    stacked = relation_scores(torch.stack([teacher["q"]] * 2), torch.stack([teacher["k"]] * 2), HEADS)
+    torch.testing.assert_close(stacked, torch.stack([scores] * 2))
+    assert relation_scores(teacher["q"].bfloat16(), teacher["k"].bfloat16(), HEADS).dtype == torch.float32
 
 
 def test_relation_of_queries_and_keys_is_the_attention_distribution() -> None:
@@ -149,6 +191,9 @@ def test_the_teacher_is_a_constant() -> None:
         x.requires_grad_()
     minilm(student, teacher, MASK, HEADS).backward()
     assert all(x.grad is None for x in teacher.values())
+    scores = relation_scores(teacher["q"], teacher["k"], HEADS)
+    relation_kl_of(student["q"], student["k"], scores, MASK, HEADS).backward()
+    assert all(x.grad is None for x in teacher.values())
 
 
 def test_bad_input() -> None:
@@ -162,3 +207,8 @@ def test_bad_input() -> None:
     for pairs in (("qx",), ("q",), ("qkv",), ()):
         with pytest.raises(ValueError, match="two letters of 'q', 'k' and 'v'"):
             minilm(student, teacher, MASK, HEADS, pairs)
+        with pytest.raises(ValueError, match="two letters of 'q', 'k' and 'v'"):
+            minilm_of(student, {}, MASK, HEADS, pairs)
+    for heads in (1, 3):
+        with pytest.raises(ValueError, match=f"are of {heads} relation heads, not of 2"):
+            relation_kl_of(student["q"], student["k"], torch.zeros(3, heads, 5, 5), MASK, HEADS)

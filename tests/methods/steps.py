@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from raykd.knowledge.observe import NOWHERE
+from raykd.losses.attention_relations import relation_scores
 from raykd.losses.cka import word_gram
 from raykd.losses.distances import layer_distances, word_distances
 from raykd.methods.method import Answers, Pair
 from raykd.methods.recipe import Live, Recipe, Scene, Step, Term, Vocabulary
-from raykd.methods.seen import LOGITS, Need, Seen
+from raykd.methods.seen import LOGITS, PROJECTED, Need, Seen, projections_of
 from raykd.models.shape import Shape
 from raykd.tasks.encode import Batch
 from tests.methods.live import Corpus, Reader, Reading, origin
@@ -59,6 +60,9 @@ class Noting(Mapping[Need, Tensor]):
             return layer_distances(torch.stack([self.answers[Need("hidden", at)] for at in need.layers]), MASK)
         if need.kind == "word_gram":
             return word_gram(self.answers[Need("hidden", need.layer)], MASK)
+        if need.kind == "relation":
+            x, y = (self.answers[Need(PROJECTED[letter], need.layer)] for letter in need.letters)
+            return relation_scores(x, y, need.heads)
         return self.answers[need]
 
     def __iter__(self) -> Iterator[Need]:
@@ -137,10 +141,10 @@ def layers(needs: Set[Need]) -> tuple[int, ...]:
 
 
 def made_of(need: Need) -> tuple[Need, ...]:
-    """The need itself, or the hidden states that a relation is made of."""
+    """The need itself, or the hidden states or projections that a relation is made of."""
     if need.kind in ("word_distances", "word_gram", "layer_distances"):
         return tuple(Need("hidden", layer) for layer in need.layers or (need.layer,))
-    return (need,)
+    return tuple(projections_of(need)) or (need,)
 
 
 def terms(recipe: Recipe) -> dict[str, Term]:

@@ -81,7 +81,10 @@ def test_the_students_last_layer_learns_from_one_teacher_layer(name: str, asked:
     term = terms(recipe_of(name, pair(24, 6), teacher_layer=asked))["relations"]
     assert set(layers(term.student)) == {6}
     assert set(layers(term.teacher)) == {asked or 24}
-    assert {need.kind for need in term.teacher} == {"query", "key", "value"}
+    assert {need.kind for need in term.student} == {"query", "key", "value"}
+    assert {(need.kind, need.letters, need.heads) for need in term.teacher} == {
+        ("relation", x[0] + y[0], 4 if name == "minilm" else 1) for x, y in RELATIONS[name]
+    }
 
 
 @pytest.mark.parametrize(

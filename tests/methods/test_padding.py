@@ -39,7 +39,7 @@ def spoiled(need: Need, answer: Tensor, mask: Tensor) -> Tensor:
     padding = ~mask.bool()
     if need.kind in ("hidden", "query", "key", "value"):
         where = padding.unsqueeze(-1)
-    elif need.kind in ("scores", "attention"):
+    elif need.kind in ("scores", "attention", "relation"):
         where = (padding.unsqueeze(-1) | padding.unsqueeze(-2)).unsqueeze(1)
     else:
         return answer

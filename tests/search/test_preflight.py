@@ -121,7 +121,7 @@ def test_a_value_that_one_of_two_methods_can_use_stays(origin: Path, tmp_path: P
 
 def test_an_architecture_that_cannot_be_looked_into(origin: Path) -> None:
     blind = Pair(Shape(4, 32, 4, 40, visible=False), Shape(2, 32, 4, 40), "classes")
-    with pytest.raises(UserError, match="asks for key, query, value of the teacher, whose architecture"):
+    with pytest.raises(UserError, match="asks for relation of the teacher, whose architecture"):
         suitable(load("minilmv2"), blind, origin)
     assert suitable(load("ckd"), blind, origin)[1] == []
     still = Pair(Shape(4, 32, 4, 40), Shape(2, 32, 4, 40, visible=False), "classes")
