@@ -115,7 +115,12 @@ def remove(root: Path, names: Iterable[str]) -> int:
 def leftovers(root: Path, *, older_than_s: float = DAY_S) -> list[Path]:
     """Removes what writers that were killed left, where it has not changed for as long; gives what it removed."""
     removed = []
-    for path in [*root.glob(f"{TEMPORARY}*"), *root.glob(f"*/{TEMPORARY}*")]:
+    folders = [root, *(path for path in root.iterdir() if path.is_dir())] if root.is_dir() else []
+    found: list[Path] = []
+    for folder in folders:
+        with suppress(OSError):  # renamed or removed meanwhile
+            found += folder.glob(f"{TEMPORARY}*")
+    for path in found:
         with suppress(OSError):  # its writer is alive after all, and done
             if time.time() - path.stat().st_mtime > older_than_s:
                 if path.is_dir():

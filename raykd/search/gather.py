@@ -37,6 +37,7 @@ from raykd.workspace import Workspace
 
 SHARD_BYTES = 64 * 2**20  # of one shard of all parts together: what a worker holds in memory
 MOST_ROWS, LEAST_SHARDS = 4096, 8  # so that workers have small jobs to share
+SMALL_FLOPS = 2e11  # a few seconds of one core: sooner done here than a worker has started
 WAIT_S = 3.0
 RETRIES = 3  # of a shard whose worker died
 
@@ -105,7 +106,8 @@ def _build(
     for part in parts:
         for shard in shelf.missing(part):
             jobs.setdefault((part.about.rows_per_shard, shard), []).append(part)
-    bad = _run(jobs, spec, shelf, console) if jobs else {}
+    flops = 2 * spec.teacher_parameters * int(train.lengths.sum())
+    bad = _run(jobs, spec, shelf, console, here=flops < SMALL_FLOPS) if jobs else {}
     for name, why in sorted(bad.items()):
         say(f"asked live, as it cannot be stored: {name}: {why}")
     kept = [part for part in parts if part.folder.name not in bad]
@@ -114,32 +116,39 @@ def _build(
     return [shelf.place(part) for part in kept]
 
 
-def _run(jobs: dict[tuple[int, int], list[Part]], spec: SweepSpec, shelf: Shelf, console: Console) -> dict[str, str]:
-    """Have every shard written, on all nodes; the parts that cannot hold what the teacher says, and why."""
-    task = ray.remote(fill_shard).options(
-        num_cpus=spec.threads, num_gpus=spec.gpus_per_worker, max_retries=RETRIES, retry_exceptions=False
-    )
+def _run(
+    jobs: dict[tuple[int, int], list[Part]], spec: SweepSpec, shelf: Shelf, console: Console, *, here: bool
+) -> dict[str, str]:
+    """Have every shard written, on all nodes or `here`; the parts that cannot hold what the teacher says, and why."""
 
     def job(parts: list[Part]) -> Job:
         abouts = tuple(part.about for part in parts)
         return Job(spec.teacher, spec.task.head, spec.train, shelf.root, abouts, spec.threads)
 
-    ordered = sorted(jobs.items(), key=lambda item: item[0])
-    waiting = [task.remote(job(parts), shard) for (_, shard), parts in ordered]
+    todo = [(job(parts), shard) for (_, shard), parts in sorted(jobs.items(), key=lambda item: item[0])]
     started, refused = time.monotonic(), dict[str, str]()
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        shown = bar.add_task("storing what the teacher says", total=len(waiting))
-        try:
-            while waiting:
-                done, waiting = ray.wait(waiting)
-                for lines_of in ray.get(done):
-                    refused |= {name: why for name, _, why in (line.partition(": ") for line in lines_of)}
-                bar.advance(shown, len(done))
-        finally:
-            for left in waiting:
-                ray.cancel(left, force=True)
+        shown = bar.add_task("storing what the teacher says", total=len(todo))
+        for lines_of in (fill_shard(*one) for one in todo) if here else _on_all_nodes(todo, spec):
+            refused |= {name: why for name, _, why in (line.partition(": ") for line in lines_of)}
+            bar.advance(shown)
     console.print(f"teacher's knowledge: stored in {time.monotonic() - started:.0f} s", markup=False)
     return refused
+
+
+def _on_all_nodes(todo: list[tuple[Job, int]], spec: SweepSpec) -> Iterator[list[str]]:
+    """What `fill_shard` says of each, as they are done; what has not begun is called off where this ends early."""
+    task = ray.remote(fill_shard).options(
+        num_cpus=spec.threads, num_gpus=spec.gpus_per_worker, max_retries=RETRIES, retry_exceptions=False
+    )
+    waiting = [task.remote(*one) for one in todo]
+    try:
+        while waiting:
+            done, waiting = ray.wait(waiting)
+            yield from ray.get(done)
+    finally:
+        for left in waiting:
+            ray.cancel(left, force=True)
 
 
 def _rows_per_shard(size: int, rows: int) -> int:
