@@ -15,14 +15,15 @@ SHARE = (
     ("SIGKILL of a trial's worker", "checkpoint"),
     ("driver killed, journal torn", "middle"),
     ("out of memory, once", "start"),
-    ("SIGKILL of a group's Tune actor", "middle"),
 )
+OF_GROUPS = (("SIGKILL of a group's Tune actor", "middle"), ("SIGKILL of one worker of a group", "checkpoint"))
 
 
 @pytest.mark.slow
-def test_a_share_of_the_faults_is_survived(tmp_path: Path) -> None:
+@pytest.mark.parametrize("share", [SHARE, pytest.param(OF_GROUPS, marks=pytest.mark.long)], ids=["alone", "groups"])
+def test_a_share_of_the_faults_is_survived(share: tuple[tuple[str, str], ...], tmp_path: Path) -> None:
     rows = tmp_path / "rows.json"
-    asked = [f"--case={name}@{moment}" for name, moment in SHARE]
+    asked = [f"--case={name}@{moment}" for name, moment in share]
     done = subprocess.run(
         [sys.executable, "-m", "tests.chaos", "--quick", "--json", str(rows), *asked],
         cwd=ROOT,
@@ -33,7 +34,7 @@ def test_a_share_of_the_faults_is_survived(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(rows.read_text())
-    assert len(found) == len(SHARE)
+    assert len(found) == len(share)
     for row in found:
         assert not row["problems"], row
         assert (row["lost"], row["twice"], row["leaked"]) == (0, 0, 0)

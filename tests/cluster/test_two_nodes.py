@@ -24,7 +24,10 @@ ROOT = Path(__file__).resolve().parents[2]
 LOSS_OFF, WEIGHT_OFF = 1e-5, 1e-5
 PLACES = [
     "raylets",
-    pytest.param("hosts", marks=pytest.mark.skipif(not namespaces_work(), reason="no network namespaces here")),
+    pytest.param(
+        "hosts",
+        marks=[pytest.mark.skipif(not namespaces_work(), reason="no network namespaces here"), pytest.mark.long],
+    ),
 ]
 
 

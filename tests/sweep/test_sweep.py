@@ -178,6 +178,7 @@ def test_a_group_of_two_workers(place: Place) -> None:
     assert max(trial.value or 0 for trial in trials) > 0.7
 
 
+@pytest.mark.long
 def test_a_chain_in_a_group_of_two_workers(place: Place) -> None:
     """The first run of the chain reports nothing, and nobody waits for a report of it."""
     (place.folder / "chain.yaml").write_text(SPACE.replace("method: kd", "method: self_kd"))
