@@ -30,7 +30,6 @@ METHODS: dict[str, tuple[str, dict[str, object]]] = {
     "ckd": ("ckd", {"delta": 10}),
     "fsd_i": ("fsd_i", {}),
     "fsd": ("fsd", {"centroids": 100}),
-    "pkd": ("pkd", {}),
 }
 CPU = torch.device("cpu")
 
