@@ -22,6 +22,7 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from raykd.knowledge.sealed import sync as _sync
 from raykd.train.state import State
 
 PREFIX = "checkpoint-"
@@ -137,12 +138,3 @@ def _digest(file: Path) -> str:
 
 def _digest_of(about: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
-
-
-def _sync(path: Path) -> None:
-    """Have `path`, a file or a folder's list of names, on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

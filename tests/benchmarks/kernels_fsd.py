@@ -20,7 +20,6 @@ from typing import get_args
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.profiler import ProfilerActivity, profile
 
 from raykd.losses.attentive_layers import Buckets, alp, buckets
 from raykd.losses.centroid_products import centroid_relations, memory_gram, relations_and_gram
@@ -31,6 +30,7 @@ from raykd.losses.centroids import (
 )
 from raykd.losses.cka import fsd_intra, fsd_intra_of, fsd_local, word_gram
 from raykd.losses.cosine_contrast import View, cos_nce
+from tests.benchmarks.losses import peak_bytes
 
 Loss = Callable[[], Tensor]
 
@@ -169,15 +169,8 @@ def step(loss: Loss, leaves: Sequence[Tensor]) -> tuple[Tensor, ...]:
 
 
 def peak(run: Callable[[], object]) -> float:
-    """MiB: the allocations and releases that the profiler saw, summed in order of time."""
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-        run()
-    held = most = 0
-    events = [event for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
-    for event in sorted(events, key=lambda event: event.start_ns()):
-        held += event.nbytes()
-        most = max(most, held)
-    return most / 2**20
+    """MiB."""
+    return peak_bytes(run) / 2**20
 
 
 def main() -> None:

@@ -124,7 +124,7 @@ def measured(loss: Loss, student: Tensor, teacher: Tensor, mask: Tensor, repeats
         value.backward()
         found.append(value.item())
 
-    peak = _peak(step)
+    peak = peak_bytes(step)
     seconds = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -134,7 +134,7 @@ def measured(loss: Loss, student: Tensor, teacher: Tensor, mask: Tensor, repeats
     return found[0], statistics.median(seconds), peak / 2**20
 
 
-def _peak(step: Callable[[], None]) -> int:
+def peak_bytes(step: Callable[[], object]) -> int:
     """Bytes: the allocations and releases that the profiler saw, summed in order of time."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         step()
