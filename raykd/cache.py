@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from raykd import storage
 from raykd.errors import UserError, unknown
@@ -18,21 +17,20 @@ from raykd.workspace import WHOLE, Workspace, here
 
 
 def show(console: Console) -> None:
-    """A table of the parts, the largest first."""
+    """A line a part, the largest first."""
     workspace = here()
     found = sorted(_entries(workspace), key=lambda entry: -entry.bytes)
     place = workspace.place(workspace.knowledge)
     if not found:
         console.print(f"nothing is stored of any teacher in {place}", markup=False)
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("part", "size", "rows", "teacher", "", "last used"):
-        table.add_column(column, justify="right" if column in ("size", "rows") else "left", no_wrap=True)
+    wide = max(len(entry.name) for entry in found)  # whole, however narrow the terminal: rm wants it
     for entry in found:
         state = f"damaged: {entry.damage}" if entry.damage else "" if entry.complete else "incomplete"
         used = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.used)) if entry.used else ""
-        table.add_row(entry.name, readable_size(entry.bytes), f"{entry.rows:,}", entry.teacher[:12], state, used)
-    console.print(table, width=None if console.is_terminal else 200)
+        size, teacher = readable_size(entry.bytes), entry.teacher[:12]
+        line = f"{entry.name:{wide}}  {size:>9}  {entry.rows:>9,} rows  {teacher}  {used}  {state}"
+        console.print(line.rstrip(), markup=False)
     console.print(f"{len(found)} parts, {readable_size(sum(entry.bytes for entry in found))}, in {place}", markup=False)
 
 
