@@ -101,7 +101,8 @@ def tune(
         str | None, typer.Option(help="what is best, e.g. 'accuracy>=0.9*teacher, min latency'; default: max metric")
     ] = None,
     time_budget: Annotated[
-        float | None, typer.Option(help="seconds after which the sweep stops; --resume goes on")
+        float | None,
+        typer.Option(help="seconds for all, the search ending early enough for finals; --resume goes on"),
     ] = None,
     cache_budget: Annotated[
         str | None, typer.Option(help="disk for what the teacher says, e.g. 20GB; default: half of what is free")

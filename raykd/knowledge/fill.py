@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,9 +19,17 @@ if TYPE_CHECKING:
 ON_CPU, ON_ACCELERATOR = 32, 256  # rows asked about at a time, of similar length
 
 
-def fill(parts: Sequence[Part], shard: int, teacher: Teacher, split: Encoded, device: torch.device) -> list[str]:
+def fill(
+    parts: Sequence[Part],
+    shard: int,
+    teacher: Teacher,
+    split: Encoded,
+    device: torch.device,
+    asked: Callable[[int, float], object] = lambda rows, seconds: None,
+) -> list[str]:
     """Write shard number `shard` of each of `parts`, which have equally many rows a shard, by one pass of the teacher.
 
+    asked: told of each batch how many rows it has, and the seconds that the teacher took to answer it.
     Gives the names of parts that cannot hold what the teacher says, each with the reason; those get no shard. Raises
     OSError where the disk is full or fails.
     """
@@ -33,7 +42,11 @@ def fill(parts: Sequence[Part], shard: int, teacher: Teacher, split: Encoded, de
     for start in range(0, len(order), many):
         some = order[start : start + many]
         batch = split.batch(some).to(device)
+        began = time.perf_counter()
         told = teacher.live(batch, {part.about.form.need for part in parts})
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)  # costs nothing: what follows waits for the answers anyway
+        asked(len(some), time.perf_counter() - began)
         places = Places.of(batch.attention_mask)
         for part in parts:
             name = part.folder.name

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from raykd.report.story import UNDISTILLED, Story
+from raykd.report.story import UNDISTILLED, Story, plain_of
 
 Role = Literal["student", "teacher", "undistilled"]
 BINS = 5  # of lengths, with about as many rows in each
@@ -51,11 +51,11 @@ def judged(story: Story) -> list[Judged]:
     if labels is None or not len(labels):
         return []
     named: list[tuple[Role, str, list[np.ndarray]]] = []
-    if story.chosen is not None and story.chosen != UNDISTILLED:
+    if story.chosen is not None and plain_of(story.chosen) != UNDISTILLED:
         named.append(("student", f"student ({story.chosen})", _answers(story, story.chosen)))
     if story.reporting in story.teacher_answers:
         named.append(("teacher", "teacher", [story.teacher_answers[story.reporting]]))
-    named.append(("undistilled", "undistilled", _answers(story, UNDISTILLED)))
+    named.append(("undistilled", "undistilled", _answers(story, _undistilled(story))))
     found: list[Judged] = []
     for role, name, answers in named:
         whole = [
@@ -64,6 +64,16 @@ def judged(story: Story) -> list[Judged]:
         if whole and (not found or found[0].wrong.shape == whole[0].shape):
             found.append(Judged(role, name, np.mean(whole, axis=0)))
     return found
+
+
+def _undistilled(story: Story) -> str:
+    """The undistilled configuration of the chosen student: that one alone shows what distillation does. "" where it has
+    not run."""
+    if story.chosen is None:
+        return UNDISTILLED
+    own = {run.student for run in story.ends(story.chosen)}
+    plain = (run for run in story.runs if plain_of(run.configuration) == UNDISTILLED and run.student in own)
+    return next((run.configuration for run in plain), "")
 
 
 def _off(kind: str, given: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -34,6 +34,20 @@ class Network:
 
 
 @dataclass(frozen=True)
+class Stored:
+    """The store of what the teacher says that trials read. rows: of the training split; asked: rows of it that the
+    teacher was asked about for this sweep, 0 where an earlier one had built the store; seconds: what that took, packing
+    and writing counted; pace: seconds in which it answers a row, None where nobody noted them; live: whether something
+    is not stored, so that trials that want it ask the teacher."""
+
+    rows: int
+    asked: int
+    seconds: float
+    pace: float | None
+    live: bool = False
+
+
+@dataclass(frozen=True)
 class Aimed:
     """What a sweep was to find, and who is chosen for it: a contender, or without any a trial of the search. score: its
     one on the selecting split; wanted: the one asked for, if any was; unknown: references without a score."""
@@ -65,6 +79,7 @@ class Run:
     parameters: int | None = None  # of its student; flops and latency as a Network's
     flops: int | None = None
     latency: float | None = None
+    taught: float = 0.0  # epochs in which it asked the teacher about every row of train
 
     @property
     def configuration(self) -> str:
@@ -107,6 +122,8 @@ class Story:
     finals_left: int = 0  # runs on fresh seeds that are still to come
     aimed: Aimed | None = None  # None: the best score is the best
     costs_of: str = ""  # what a latency is of, for a person
+    stored: Stored | None = None
+    workers: int = 1  # of a run, which share its rows
 
     def of(self, kind: Kind) -> list[Run]:
         """The runs of a kind, in the order of their start."""

@@ -33,12 +33,15 @@ class Table:
 
 @dataclass(frozen=True)
 class Cost:
-    """Training seconds. kinds: (what, runs, seconds) each; saved: what the stopped trials would have taken."""
+    """Seconds. kinds: (what, runs, seconds of training) each; teacher: what storing its answers took this sweep; saved:
+    what the stopped trials would have taken; store: what the store saved, in words."""
 
     kinds: tuple[tuple[str, int, float], ...]
     total: float
     stopped: int
     saved: float
+    teacher: float = 0.0
+    store: str = ""
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,35 @@ def cost(story: Story) -> Cost | None:
     if not spent:
         return None
     stopped = [run for run in story.of("search") if run.state == "pruned" and run.progress]
-    return Cost(spent, sum(seconds for _, _, seconds in spent), len(stopped), sum(map(_left, stopped)))
+    teacher = story.stored.seconds if story.stored is not None else 0.0
+    total = teacher + sum(seconds for _, _, seconds in spent)
+    return Cost(spent, total, len(stopped), sum(map(_left, stopped)), teacher, store(story))
+
+
+def store(story: Story) -> str:
+    """What it saved that trials read the teacher's answers from a store; nothing where there was none."""
+    stored = story.stored
+    if stored is None:
+        return ""
+    found = "Trials read the teacher's answers as an earlier sweep had stored them."
+    if stored.asked:
+        rows = words.many(stored.asked, "row")
+        found = f"The teacher answered {rows} once, in {words.time(stored.seconds)}, and trials read its answers."
+    if stored.live:
+        return f"{found} Part of what was wanted is not stored and was asked live: what this saved is not known."
+    if stored.pace is None:
+        return f"{found} How long the teacher had taken was not noted: what this saved is not known."
+    epochs = sum(run.taught for run in story.runs)
+    live = epochs * stored.rows * stored.pace / story.workers
+    saved = live - stored.seconds
+    if saved <= 0:
+        return f"{found} Asked live it would have taken about {words.time(live)}: storing has not paid off so far."
+    more = f"{words.time(saved)} more" if stored.asked else words.time(saved)
+    return f"{found} Asked live, the {_epochs(epochs)} of trials that learn from it would have taken it about {more}."
+
+
+def _epochs(count: float) -> str:
+    return f"{count:,.0f} epochs" if count >= 10 else f"{count:.2g} epochs"
 
 
 def _left(run: Run) -> float:

@@ -53,7 +53,9 @@ def size(parameters: int | None) -> str:
 
 
 def time(seconds: float) -> str:
-    """``52 s``, ``12 min``, ``3.4 h``."""
+    """``0.3 s``, ``52 s``, ``12 min``, ``3.4 h``."""
+    if 0 < seconds < 1:
+        return f"{max(seconds, 0.1):.1f} s"
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

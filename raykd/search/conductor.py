@@ -15,7 +15,8 @@ from typing import Any, Protocol
 
 from optuna.trial import TrialState
 
-from raykd.search.ledger import Entry, Ledger
+from raykd.search.entry import Entry
+from raykd.search.ledger import Ledger
 from raykd.train.config import TrialSpec
 
 DEATHS = 3

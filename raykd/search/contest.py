@@ -48,12 +48,3 @@ def contest(
         )
         found.append(Contender(name, settings[name], known.get(name), select, report, {}, tuple(seeds)))
     return found
-
-
-def still_to_come(spec: SweepSpec, runs: Sequence[Run]) -> int:
-    """Final runs that have not ended, as far as one can tell by now."""
-    found = sum(run.kind == "search" and run.state == "complete" for run in runs)
-    if not spec.finalists or not found:
-        return 0
-    ended = sum(run.kind == "final" and run.state != "running" for run in runs)
-    return max(0, (min(spec.finalists, found) + 2) * spec.final_seeds - ended)

@@ -12,7 +12,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from raykd.search.ledger import Entry, Ledger
+from raykd.search.entry import Entry
+from raykd.search.ledger import Ledger
 
 ROWS = 30  # of the table: more would not fit a terminal
 WHY = {"preempted": "its machine was taken back", "died": "its worker died", "memory": "out of memory"}

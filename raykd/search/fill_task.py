@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,22 +31,42 @@ class Job:
     threads: int
 
 
-def fill_shard(job: Job, shard: int) -> list[str]:
-    """Write shard number `shard` of the job's parts; gives those that cannot be stored, and why (see fill)."""
+@dataclass(frozen=True)
+class Filled:
+    """What came of a shard. refused: parts that cannot be stored, and why (see fill); asked: rows that the teacher was
+    asked about; answering: seconds that it took; storing: the same with packing and writing what it said."""
+
+    refused: list[str]
+    asked: int
+    answering: float
+    storing: float
+
+
+def fill_shard(job: Job, shard: int) -> Filled:
+    """Write shard number `shard` of the job's parts."""
     torch.set_num_threads(job.threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     folder = storage.at_hand(job.teacher)
     teacher = _teacher(folder, version(folder), job.head)
     train = _train(storage.at_hand(job.train))
-    if not storage.is_url(job.root):
-        return fill([Part(Path(job.root) / about.name, about) for about in job.abouts], shard, teacher, train, device)
-    with tempfile.TemporaryDirectory(prefix="raykd-shard-") as scratch:
-        parts = [Part.create(Path(scratch), about) for about in job.abouts]
-        refused = fill(parts, shard, teacher, train, device)
-        for part in parts:
-            if part.file(shard).exists():
-                storage.send(part.folder, storage.join(job.root, part.about.name))
-        return refused
+    took: list[tuple[int, float]] = []
+
+    def asked(rows: int, seconds: float) -> None:
+        took.append((rows, seconds))
+
+    began = time.perf_counter()
+    if storage.is_url(job.root):
+        with tempfile.TemporaryDirectory(prefix="raykd-shard-") as scratch:
+            parts = [Part.create(Path(scratch), about) for about in job.abouts]
+            refused = fill(parts, shard, teacher, train, device, asked)
+            for part in parts:
+                if part.file(shard).exists():
+                    storage.send(part.folder, storage.join(job.root, part.about.name))
+    else:
+        parts = [Part(Path(job.root) / about.name, about) for about in job.abouts]
+        refused = fill(parts, shard, teacher, train, device, asked)
+    rows, answering = sum(rows for rows, _ in took), sum(seconds for _, seconds in took)
+    return Filled(refused, rows, answering, time.perf_counter() - began)
 
 
 @functools.lru_cache(maxsize=1)

@@ -9,8 +9,9 @@ from optuna.trial import TrialState
 
 from raykd.report.contenders import Contender
 from raykd.search.aimed import choose, first
+from raykd.search.entry import Entry
 from raykd.search.finals import BASELINE, is_rival, parse
-from raykd.search.ledger import Entry, Ledger
+from raykd.search.ledger import Ledger
 from raykd.search.spec import SweepSpec
 
 

@@ -24,11 +24,13 @@ from raykd.knowledge.library import Library
 from raykd.knowledge.plan import Plan, lines, plan
 from raykd.knowledge.shards import Part
 from raykd.models.source import digest
-from raykd.search.fill_task import Job, fill_shard
+from raykd.search.fill_task import Filled, Job, fill_shard
 from raykd.search.holder import held
+from raykd.search.room import room
 from raykd.search.shelf import Shelf
 from raykd.search.space import Space
 from raykd.search.spec import SweepSpec
+from raykd.search.stored import Asked, note, remember
 from raykd.search.wanted import facts_of, wanted_by_all
 from raykd.tasks.encode import Encoded
 from raykd.train.trial import pair_of
@@ -43,10 +45,12 @@ RETRIES = 3  # of a shard whose worker died
 Say = Callable[[str], object]
 
 
-def gather(spec: SweepSpec, space: Space, workspace: Workspace, budget: int, console: Console) -> SweepSpec:
+def gather(
+    spec: SweepSpec, space: Space, workspace: Workspace, budget: int, console: Console, *, noted: bool = True
+) -> SweepSpec:
     """`spec` with the places of what is stored of its teacher, all of it there when this returns. Ray must be there.
 
-    budget: bytes; needs beyond it are asked live.
+    budget: bytes; needs beyond it are asked live. noted: whether the sweep's folder gets a note of what it took.
     """
 
     def say(line: str) -> None:
@@ -68,9 +72,14 @@ def gather(spec: SweepSpec, space: Space, workspace: Workspace, budget: int, con
         return spec
     library = Library(workspace.knowledge, digest(Path(here.teacher)), train.key)
     shelf = Shelf(workspace)
+    builder = workspace.root / "builders" / f"{library.teacher[:16]}-{library.data[:16]}"
     try:
-        with _alone(f"{library.teacher[:16]}-{library.data[:16]}", workspace, say):
-            places = _build(planned, library, facts_of(pair, spec.task), train, spec, shelf, console)
+        with _alone(builder, workspace, say):
+            places, asked, refused = _build(planned, library, facts_of(pair, spec.task), train, spec, shelf, console)
+            ever = remember(asked, builder, workspace)
+        if noted:
+            live = bool(planned.dear or planned.batchwise or refused)
+            note(room(workspace, spec.name), len(train), asked, ever, live=live)
     except (OSError, RayError) as error:  # a full disk, say; what stands by now is found again
         say(f"warning: it could not be stored ({str(error).splitlines()[0]}); trials ask the teacher live")
         return spec
@@ -79,8 +88,9 @@ def gather(spec: SweepSpec, space: Space, workspace: Workspace, budget: int, con
 
 def _build(
     planned: Plan, library: Library, facts: Facts, train: Encoded, spec: SweepSpec, shelf: Shelf, console: Console
-) -> list[str]:
-    """The places of the parts, once every shard of theirs is there."""
+) -> tuple[list[str], Asked, bool]:
+    """The places of the parts, once every shard of theirs is there; what was asked for that; whether a part cannot be
+    stored."""
 
     def say(line: str) -> None:
         console.print(f"teacher's knowledge: {line}", markup=False)
@@ -99,36 +109,38 @@ def _build(
         for shard in shelf.missing(part):
             jobs.setdefault((part.about.rows_per_shard, shard), []).append(part)
     flops = 2 * spec.teacher_parameters * int(train.lengths.sum())
-    bad = _run(jobs, spec, shelf, console, here=flops < SMALL_FLOPS) if jobs else {}
+    bad, asked = _run(jobs, spec, shelf, console, here=flops < SMALL_FLOPS) if jobs else ({}, Asked())
     for name, why in sorted(bad.items()):
         say(f"asked live, as it cannot be stored: {name}: {why}")
     kept = [part for part in parts if part.folder.name not in bad]
     for part in kept:
         shelf.complete(part)
-    return [shelf.place(part) for part in kept]
+    return [shelf.place(part) for part in kept], asked, bool(bad)
 
 
 def _run(
     jobs: dict[tuple[int, int], list[Part]], spec: SweepSpec, shelf: Shelf, console: Console, *, here: bool
-) -> dict[str, str]:
-    """Have every shard written, on all nodes or `here`; the parts that cannot hold what the teacher says, and why."""
+) -> tuple[dict[str, str], Asked]:
+    """Have every shard written, on all nodes or `here`; the parts that cannot hold what the teacher says, and why; and
+    what it was asked."""
 
     def job(parts: list[Part]) -> Job:
         abouts = tuple(part.about for part in parts)
         return Job(spec.teacher, spec.task.head, spec.train, shelf.root, abouts, spec.threads)
 
     todo = [(job(parts), shard) for (_, shard), parts in sorted(jobs.items(), key=lambda item: item[0])]
-    started, refused = time.monotonic(), dict[str, str]()
+    started, refused, asked = time.monotonic(), dict[str, str](), Asked()
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         shown = bar.add_task("storing what the teacher says", total=len(todo))
-        for lines_of in (fill_shard(*one) for one in todo) if here else _on_all_nodes(todo, spec):
-            refused |= {name: why for name, _, why in (line.partition(": ") for line in lines_of)}
+        for filled in (fill_shard(*one) for one in todo) if here else _on_all_nodes(todo, spec):
+            refused |= {name: why for name, _, why in (line.partition(": ") for line in filled.refused)}
+            asked = asked.and_(filled)
             bar.advance(shown)
     console.print(f"teacher's knowledge: stored in {time.monotonic() - started:.0f} s", markup=False)
-    return refused
+    return refused, asked
 
 
-def _on_all_nodes(todo: list[tuple[Job, int]], spec: SweepSpec) -> Iterator[list[str]]:
+def _on_all_nodes(todo: list[tuple[Job, int]], spec: SweepSpec) -> Iterator[Filled]:
     """What `fill_shard` says of each, as they are done; what has not begun is called off where this ends early."""
     task = ray.remote(fill_shard).options(
         num_cpus=spec.threads, num_gpus=spec.gpus_per_worker, max_retries=RETRIES, retry_exceptions=False
@@ -149,9 +161,8 @@ def _rows_per_shard(size: int, rows: int) -> int:
 
 
 @contextmanager
-def _alone(name: str, workspace: Workspace, say: Say) -> Iterator[None]:
-    """Nobody else builds the same while the block runs, on any machine."""
-    folder = workspace.root / "builders" / name
+def _alone(folder: Path, workspace: Workspace, say: Say) -> Iterator[None]:
+    """Nobody else builds the same, for which `folder` of the workspace stands, while the block runs, on any machine."""
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         told = False

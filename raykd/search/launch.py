@@ -76,23 +76,30 @@ def tune(
     """Search for the best student of `task`. Every None is chosen for the data and the hardware, and printed.
 
     student: a description, or several, which are then searched like any setting. how: trials, sampler, what selects,
-    when trials are stopped, who runs again on fresh seeds, what the champion is chosen by. time_budget: seconds.
-    cache_budget: disk that what is stored of the teacher may take, such as "20GB"; beyond that it is asked live; None:
-    half of what is free. address: of a running Ray cluster, "auto" or HOST:PORT; None: this machine. study_uri: a
-    database for the Optuna study (or RAYKD_STUDY_URI). beside: texts beside the task's rows. resume: go on with the
-    sweep `name` (or the newest of this task, and of `method` if given) as it was started; all else that is given, but
-    for the hardware and how.extend, is then left aside. continue_: start the sweep `name`, or go on with it if it was
-    started before: what a job that may be repeated uses. dry_run: prepare, say what it will cost, and leave it at that:
-    the result is None. Raises UserError with every problem found.
+    when trials are stopped, who runs again on fresh seeds, what the champion is chosen by. cache_budget: disk that what
+    is stored of the teacher may take, such as "20GB"; beyond that it is asked live; None: half of what is free.
+    address: of a running Ray cluster, "auto" or HOST:PORT; None: this machine. study_uri: a database for the Optuna
+    study (or RAYKD_STUDY_URI). beside: texts beside the task's rows. resume: go on with the sweep `name` (or the newest
+    of this task, and of `method` if given) as it was started; all else that is given, but for the hardware, time_budget
+    and how.extend, is then left aside. continue_: start the sweep `name`, or go on with it if it was started before:
+    what a job that may be repeated uses. dry_run: prepare, say what it will cost, and leave it at that: the result is
+    None.
+
+    time_budget: seconds from the first trial on. The search leaves as many as the finals will take, so it may be closed
+    before it has had all its trials. A resume then ends the finals and leaves the search closed. With a time_budget of
+    its own, or how.extend, it goes on with the search as well, up to the trials asked for at first (and those added),
+    and with the finals of whoever is among the best by then. continue_ asks for no more than it did at first: what is
+    closed stays closed. Raises UserError with every problem found.
     """
     console, address = console or Console(), address or None
     asked = Asked(address, concurrency, workers_per_trial, gpus_per_worker, wait_for_nodes)
     first: list[Callable[[], Any]] = [here, lambda: _bytes(cache_budget), asked.check]
+    first += [lambda: _check_budget(time_budget)]  # a resume may have one of its own
     first += [lambda: _check_again(resume, continue_, name, how.extend)]
     workspace, most_bytes = together(first)[:2]
     if resume or (continue_ and name is not None and room(workspace, name).started):
         found = newest(workspace, task, method) if name is None else room(workspace, name)
-        return _resume(found, workspace, asked, console, time_budget, most_bytes, how.extend)
+        return _resume(found, workspace, asked, console, time_budget, most_bytes, how.extend, reopen=resume)
     sample = source.data == "sample"
     stem = f"{task}-{method or space or ('sample' if sample else 'kd')}"
     pinned = {} if epochs is None else {"epochs": epochs}
@@ -105,7 +112,6 @@ def tune(
         lambda: None if address else fit_here(asked),
         lambda: new_room(workspace, name, stem),
         how.check,
-        lambda: _check_budget(time_budget),
         lambda: _check_uris(tracking_uri, study_uri),
         lambda: source.load(task, seed),
     ]
@@ -199,8 +205,11 @@ def _resume(
     time_budget: float | None,
     cache_budget: int | None,
     extend: int | None,
+    *,
+    reopen: bool,
 ) -> SweepResult | None:
-    """Go on with the sweep in `found` as it was started, on the hardware asked for now; `extend` trials longer."""
+    """Go on with the sweep in `found` as it was started, on the hardware asked for now; `extend` trials longer. reopen:
+    where there is more time or there are more trials, also with a search that was closed for want of time."""
     spec, space = found.read()
     if extend is not None:
         spec = spec.model_copy(update={"trials": spec.trials + extend})
@@ -208,7 +217,8 @@ def _resume(
     if asked.concurrency is not None:
         spec = spec.model_copy(update={"concurrency": asked.concurrency})
     announce(spec, space, console, again=True)
-    return _run(spec, space, found, workspace, asked, console, time_budget, cache_budget)
+    more = reopen and (time_budget is not None or extend is not None)
+    return _run(spec, space, found, workspace, asked, console, time_budget, cache_budget, None, more)
 
 
 def _run(
@@ -221,6 +231,7 @@ def _run(
     time_budget: float | None,
     cache_budget: int | None,
     dry_run: bool | None = None,
+    reopen: bool = False,
 ) -> SweepResult | None:
     """The sweep on this machine or on the cluster, once it is known that every node can take part."""
     from raykd.search import cluster, ray_tune
@@ -239,7 +250,7 @@ def _run(
         if dry_run:
             return None
         spec = gather(spec, space, workspace, _budget(cache_budget, workspace), console)
-        return run_sweep(spec, space, found, console, time_budget=time_budget)
+        return run_sweep(spec, space, found, console, time_budget=time_budget, reopen=reopen)
 
 
 def _budget(asked: int | None, workspace: Workspace) -> int:

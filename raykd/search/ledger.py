@@ -11,16 +11,18 @@ import bisect
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import islice
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from raykd.search import finals
 from raykd.search.aimed import finalists
+from raykd.search.apart import WIDTH, apart
 from raykd.search.baseline import baseline_settings
+from raykd.search.entry import Entry, Mark
 from raykd.search.finals import BASELINE
 from raykd.search.halving import Halving
 from raykd.search.journal import Journal, Place
@@ -29,39 +31,12 @@ from raykd.search.promotion import Promotion
 from raykd.search.proposals import Proposer, point_of
 from raykd.search.space import Space
 from raykd.search.spec import SweepSpec
+from raykd.tasks.predictions import unpack
 from raykd.train.config import TrialSpec
 
 # TPE learns from as many trials: the best half and the newest half. More would make each proposal dearer than the
 # last and change little: what it asks is where the best lie.
 HISTORY = 400
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of the book. score is the last reported value, evaluation its number; again counts by reason how often
-    the trial had to be started again."""
-
-    label: str
-    state: TrialState
-    score: float | None
-    evaluation: int
-    settings: dict[str, Any]
-    error: str | None = None
-    again: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def kind(self) -> Literal["baseline", "search", "final"]:
-        """What the trial is for."""
-        return "baseline" if self.label == BASELINE else "final" if finals.parse(self.label) else "search"
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """One evaluation of a trial, and where in the journal all of it stands."""
-
-    progress: float
-    score: float
-    place: Place
 
 
 class Ledger:
@@ -78,6 +53,8 @@ class Ledger:
     ) -> None:
         self.journal, self.spec, self.space, self.trials = journal, spec, space, trials
         self.exhausted = False  # whether everything there is to start has been started
+        self.closed = False  # whether the search is to start nothing more, though trials are left
+        self._no_point = False  # whether the space had none left when last asked
         self._entries: dict[str, Entry] = {}
         self._marks: dict[str, dict[int, Mark]] = {}
         floor = -math.inf if spec.floor is None else spec.floor
@@ -85,7 +62,7 @@ class Ledger:
         self._promotion = Promotion(spec.grace, spec.reduction, floor)
         self._paused: dict[str, None] = {}  # running ones that wait at a rung, without a worker
         self._dismissed: list[str] = []  # that have waited in vain, and nobody has been told yet
-        self._paired = Paired(spec.grace, spec.reduction)
+        self._paired: dict[str, Paired] = defaultdict(lambda: Paired(spec.grace, spec.reduction))
         self._goodness = goodness
         self._proposer = Proposer(space, sampler=spec.sampler, seed=spec.seed)
         self._learnt: dict[str, FrozenTrial] = {}  # by label: finished trials, as TPE sees them
@@ -94,8 +71,9 @@ class Ledger:
         self.tally: Counter[TrialState] = Counter()
         self._running: dict[str, None] = {}  # started and not ended, waiting ones included
         self._number = 0  # of the next new trial: one whose start is damaged in the journal keeps its label
-        self._searched = 0  # trials of the search
+        self.searched = 0  # trials of the search
         self._epochs = 0.0  # that they have had, or will have if nobody stops them
+        self._picked: tuple[list[str], list[str]] = [], []  # the best, and who of them are finalists
         self._finals: dict[str, dict[int, str]] = {}  # by configuration and number, the label
         for place, event in journal.read():
             if event["event"] == "report" and self._counts(event["trial"], event["report"]):
@@ -111,13 +89,13 @@ class Ledger:
                 return self.spec_of(label)
         if BASELINE not in self._entries:
             return self._start(BASELINE, baseline_settings(self.space))
-        if (leader := self._promotion.next()) is not None:
+        if not self.closed and (leader := self._promotion.next()) is not None:
             return self._goes_on(leader)
-        spent = self.spec.max_epochs is not None and self._epochs >= self.spec.max_epochs
-        enough = spent or self._searched >= self.spec.trials
-        point = None if enough else self._proposer.propose(self._history())
-        if point is not None:
-            return self._start(f"t{self._number:04d}", point)
+        if self.searching:
+            point = self._proposer.propose(self._history())
+            self._no_point = point is None
+            if point is not None:
+                return self._start(f"t{self._number:04d}", point)
         if self._paused and len(self._paused) == len(self._running):
             if not self._ranking and (leader := self._promotion.best()) is not None:
                 return self._goes_on(leader)  # nobody has come to the end, so the best is to
@@ -129,6 +107,23 @@ class Ledger:
                 return self._start(final.label, settings)
         self.exhausted = True
         return None
+
+    @property
+    def searching(self) -> bool:
+        """Whether the search has more trials to start, so far as is known."""
+        spent = self.spec.max_epochs is not None and self._epochs >= self.spec.max_epochs
+        return not (self.closed or self._no_point or spent or self.searched >= self.spec.trials)
+
+    def close(self) -> None:
+        """Start no more trials of the search, and let nobody who waits at a rung go on; those under way run to their
+        ends, then come the finals."""
+        if not self.closed:
+            self._write({"event": "close"})
+
+    def reopen(self) -> None:
+        """Let a closed search go on to as many trials as were asked for. Finals that have run stay."""
+        if self.closed:
+            self._write({"event": "reopen"})
 
     def _goes_on(self, label: str) -> TrialSpec:
         self._write({"event": "promote", "trial": label})
@@ -149,6 +144,10 @@ class Ledger:
         """Whether trial `label` waits at a rung, without a worker."""
         return label in self._paused
 
+    def planned_finals(self) -> list[tuple[finals.Final, dict[str, Any]]]:
+        """The finals that there would be if the search were over now, those that have run included."""
+        return [*self._planned()]
+
     def _planned(self) -> Iterator[tuple[finals.Final, dict[str, Any]]]:
         """The finals; none where the search found nothing to confirm."""
         chosen = self._chosen(self.spec.finalists)
@@ -160,9 +159,18 @@ class Ledger:
     def _chosen(self, many: int) -> list[str]:
         """The trials of the search that come first, by the aim if there is one."""
         if self.spec.aim is None:
-            return [label for _, label in self._ranking[:many]]
+            best = [label for _, label in self._ranking[: WIDTH * many]]
+            if many > 1 and best != self._picked[0]:  # answers are read anew only where others lead
+                self._picked = best, apart(best, self._answers, many)
+            return self._picked[1] if many > 1 else best[:many]
         ranked = [(label, -worse, self._entries[label].settings) for worse, label in self._ranking]
         return finalists(self.spec, ranked, self.baseline_score, many)
+
+    def _answers(self, label: str) -> np.ndarray | None:
+        """What trial `label` answered at its end on the split that selects; None if it was not kept."""
+        last = max(self._marks[label].items())[1]
+        packed = self.journal.at(last.place)["report"].get("answers", {}).get(next(iter(self.spec.dev)))
+        return None if packed is None else unpack(packed)
 
     def _start(self, label: str, settings: dict[str, Any]) -> TrialSpec:
         self._write({"event": "start", "trial": label, "settings": settings})
@@ -198,12 +206,12 @@ class Ledger:
         if not _of_search(label) or not report["scored"] or report["progress"] >= 1.0:
             return False
         number, score = report["evaluation"], report["score"]
-        if self.spec.pruner == "promotion":
-            return self._promotion.waits(label, number, score)
-        if self.spec.pruner == "paired":
-            return self._paired.stops(label, number, score, self._goodness(report))
         # With an aim a small student is not to be stopped by the scores of a large one.
         among = "" if self.spec.aim is None else self.spec.student_of(self._entries[label].settings)
+        if self.spec.pruner == "promotion":
+            return self._promotion.waits(label, number, score, among)
+        if self.spec.pruner == "paired":
+            return self._paired[among].stops(label, number, score, self._goodness(report))
         return self.spec.pruner == "halving" and self._halving[among].stops(label, number, score)
 
     def end(self, label: str, state: TrialState, *, error: str | None = None) -> None:
@@ -225,6 +233,9 @@ class Ledger:
 
     def _apply(self, event: dict[str, Any], place: Place) -> None:
         """What an event changes, be it new or read again. An event that came twice changes nothing more."""
+        if event["event"] in ("close", "reopen"):
+            self.closed, self.exhausted = event["event"] == "close", False
+            return
         label = event["trial"]
         if _of_search(label):
             self._number = max(self._number, int(label[1:]) + 1)
@@ -238,7 +249,7 @@ class Ledger:
                 if final := finals.parse(label):
                     self._finals.setdefault(final.name, {})[final.number] = label
                 elif label != BASELINE:
-                    self._searched += 1
+                    self.searched += 1
                     self._epochs += self._length(label)
                     self._guessed[label] = self.frozen(label)
                     self._proposer.started(event["settings"])
@@ -357,7 +368,7 @@ class Ledger:
         chosen = self._chosen(self.spec.finalists)
         students = {self.spec.student_of(self._entries[label].settings) for label in chosen}
         runs = self.spec.finalists and (self.spec.finalists + 2 * max(1, len(students))) * self.spec.final_seeds
-        return self.spec.trials + 1 + runs
+        return (self.searched if self.closed else self.spec.trials) + 1 + runs
 
     def keepers(self) -> set[str]:
         """The trials whose students are kept: the search's best, the baseline, each final configuration's best."""

@@ -13,19 +13,22 @@ import math
 
 from raykd.search.halving import rungs_before
 
+Where = tuple[int, str]  # an evaluation, and among whom trials are compared there
+
 
 class Promotion:
     """Who has reached which rung, and who waits there."""
 
     def __init__(self, grace: int, reduction: int, floor: float = -math.inf) -> None:
         self.grace, self.reduction, self.floor = grace, reduction, floor
-        self._reached: dict[int, list[tuple[float, int, str]]] = {}  # by evaluation: (-score, arrival, trial), sorted
-        self._places: dict[int, float] = {}  # by evaluation: see Halving
+        self._reached: dict[Where, list[tuple[float, int, str]]] = {}  # (-score, arrival, trial), sorted
+        self._places: dict[Where, float] = {}  # see Halving
         self._latest: dict[str, int] = {}  # by trial: its last evaluation with a score
-        self._waits: dict[str, int] = {}  # by trial: the evaluation where it waits
+        self._waits: dict[str, Where] = {}  # by trial: where it waits
 
-    def waits(self, label: str, evaluation: int, score: float) -> bool:
-        """Whether trial `label` is to wait now that it scored `score` at `evaluation`. Higher is better."""
+    def waits(self, label: str, evaluation: int, score: float, among: str = "") -> bool:
+        """Whether trial `label` is to wait now that it scored `score` at `evaluation`. Higher is better. among: only
+        trials of the same are compared."""
         latest = self._latest.get(label, 0)
         if evaluation <= latest:  # told before
             return False
@@ -34,37 +37,38 @@ class Promotion:
         missed = before - rungs_before(latest + 1, self.grace, self.reduction)
         rung = evaluation == self.grace * self.reduction**before
         level = -math.inf if math.isnan(score) else max(score, self.floor)
-        reached = self._reached.setdefault(evaluation, [])
+        here = (evaluation, among)
+        reached = self._reached.setdefault(here, [])
         bisect.insort(reached, (-level, len(self._latest), label))
         places = self.reduction**-missed / (self.reduction if rung else 1)
-        self._places[evaluation] = self._places.get(evaluation, 0.0) + places
+        self._places[here] = self._places.get(here, 0.0) + places
         if not rung and not missed:
             return False
-        self._waits[label] = evaluation
-        if label in self._leading(evaluation):
+        self._waits[label] = here
+        if label in self._leading(here):
             del self._waits[label]
             return False
         return True
 
     def next(self) -> str | None:
-        """A waiting trial that may go on by now: of those that are farthest, the best."""
-        for evaluation in sorted(set(self._waits.values()), reverse=True):
-            for label in self._leading(evaluation):
-                if self._waits.get(label) == evaluation:
+        """A waiting trial that may go on by now: of those that are farthest, the best of its like."""
+        for where in sorted(set(self._waits.values()), reverse=True):
+            for label in self._leading(where):
+                if self._waits.get(label) == where:
                     return label
         return None
 
     def best(self) -> str | None:
         """Of the trials that wait farthest on, the best: who goes on if nobody else does."""
-        farthest = max(self._waits.values(), default=0)
-        ranked = (label for _, _, label in self._reached.get(farthest, []))
-        return next((label for label in ranked if self._waits.get(label) == farthest), None)
+        farthest = max((evaluation for evaluation, _ in self._waits.values()), default=0)
+        there = [one for where, reached in self._reached.items() if where[0] == farthest for one in reached]
+        return next((label for _, _, label in sorted(there) if self._waits.get(label, (0, ""))[0] == farthest), None)
 
     def goes_on(self, label: str) -> None:
         """Trial `label` waits no longer."""
         self._waits.pop(label, None)
 
-    def _leading(self, evaluation: int) -> list[str]:
+    def _leading(self, where: Where) -> list[str]:
         """The trials that have earned their places there, the best first."""
-        count = math.floor(self._places[evaluation] + 1e-9)
-        return [label for level, _, label in self._reached[evaluation][:count] if -level > self.floor]
+        count = math.floor(self._places[where] + 1e-9)
+        return [label for level, _, label in self._reached[where][:count] if -level > self.floor]

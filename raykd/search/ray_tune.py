@@ -10,13 +10,13 @@ import json
 import logging
 import os
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from raykd.search.conductor import Conductor
 from raykd.search.orphans import Janitor
+from raykd.search.reserve import Reserve
 from raykd.search.spec import SweepSpec
 from raykd.train.outcome import Lost
 from raykd.train.ray_trial import ERROR, REPORT, VERDICTS, Verdicts, tune_trial
@@ -44,19 +44,22 @@ REMEMBERED = 500
 class LedgerSearch(Searcher):
     """Ray's view of the ledger's proposals: a trial's configuration is its specification."""
 
-    def __init__(self, conductor: Conductor, time_budget: float | None) -> None:
+    def __init__(self, conductor: Conductor, reserve: Reserve | None) -> None:
         super().__init__()
-        self.conductor = conductor
-        self.deadline = None if time_budget is None else time.monotonic() + time_budget
+        self.conductor, self.reserve = conductor, reserve
         self.labels: dict[str, str] = {}
         self.losses: dict[str, tuple[str, str]] = {}  # by Ray's name of a trial: why it lost its worker
 
     def suggest(self, trial_id: str) -> Any:
         """The next trial's specification, or FINISHED. While trials run there may be more: one may lose its worker."""
+        if self.reserve is not None:
+            self.reserve.check()
         spec = self.conductor.start()
         if spec is None:
             return None if self.labels and not self.conductor.stopped else Searcher.FINISHED
         self.labels[trial_id] = spec.label
+        if self.reserve is not None:
+            self.reserve.began(spec.label)
         return {"spec": spec.model_dump(mode="json")}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
@@ -73,6 +76,8 @@ class LedgerSearch(Searcher):
             REPORT in said and json.loads(said[REPORT])["progress"] == 1.0
         ):
             self.conductor.finished(label)
+        if self.reserve is not None:
+            self.reserve.ended(label)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing to save: the journal is the state."""
@@ -197,11 +202,13 @@ def worker_environment(threads: int) -> dict[str, str]:
     }
 
 
-def run(conductor: Conductor, spec: SweepSpec, folder: Path, *, time_budget: float | None) -> None:
-    """Run the sweep until its trials are done or `time_budget` (seconds) is over."""
+def run(
+    conductor: Conductor, spec: SweepSpec, folder: Path, *, time_budget: float | None, reserve: Reserve | None = None
+) -> None:
+    """Run the sweep until its trials are done or `time_budget` (seconds) is over, of which `reserve` keeps some."""
     logging.getLogger("ray").setLevel(logging.ERROR)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a failed trial gets its own line
-    search = LedgerSearch(conductor, time_budget)
+    search = LedgerSearch(conductor, reserve)
     alone = spec.workers == 1
     # The driver of a group only waits: a byte of memory, so that the workers may take every core.
     per_trial = {"CPU": float(spec.threads), "GPU": spec.gpus_per_worker} if alone else {"memory": 1.0}

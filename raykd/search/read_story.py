@@ -13,6 +13,7 @@ import numpy as np
 
 from raykd import storage
 from raykd.errors import UserError, unknown
+from raykd.methods import METHODS
 from raykd.models.cost import Cost
 from raykd.report.contenders import Contender
 from raykd.report.story import Aimed, Kind, Network, Run, Story
@@ -25,6 +26,7 @@ from raykd.search.ledger import Ledger
 from raykd.search.rivals import contests, still_to_come
 from raykd.search.room import Room, room
 from raykd.search.spec import SPEC, SweepSpec
+from raykd.search.stored import noted
 from raykd.tasks.encoded import Encoded
 from raykd.tasks.predictions import score_of, unpack
 from raykd.workspace import Workspace
@@ -76,7 +78,7 @@ def read_story(found: Room, workspace: Workspace) -> Story:
 
 
 def tell(spec: SweepSpec, ledger: Ledger, teacher: Mapping[str, Any] | None = None) -> Story:
-    """The story of `spec`, whose folders must be in reach, as `ledger` has it. teacher: what TEACHER holds."""
+    """The story of `spec`, whose folders must be in reach, as `ledger` has it. teacher: see teacher_of."""
     told = teacher or {}
     selecting, reporting = splits_of(spec)
     opened = {split: coded for split, place in spec.dev.items() if (coded := _open(place)) is not None}
@@ -110,6 +112,8 @@ def tell(spec: SweepSpec, ledger: Ledger, teacher: Mapping[str, Any] | None = No
         finals_left=still_to_come(spec, runs),
         aimed=_aimed(spec, ledger, contenders),
         costs_of=spec.costs_of,
+        stored=told.get("stored"),
+        workers=spec.workers,
     )
 
 
@@ -144,7 +148,15 @@ def _run(ledger: Ledger, label: str, spec: SweepSpec) -> Run:
         parameters=spec.parameters_of(entry.settings),
         flops=flops,
         latency=latency,
+        taught=_taught(spec, entry.settings) * (marks[-1].progress if marks else 0.0),
     )
+
+
+def _taught(spec: SweepSpec, settings: Mapping[str, Any]) -> float:
+    """Epochs of a whole run that asks the teacher about every row. None of a chain: it learns from the teacher in part,
+    and in part from its own earlier runs."""
+    method = METHODS[settings["method"]]
+    return float(settings.get("epochs", spec.training.epochs)) * (method.needs_teacher and method.chain is None)
 
 
 def _speed(cost: Cost | None) -> tuple[int | None, float | None]:
@@ -169,6 +181,7 @@ def _open(place: str) -> Encoded | None:
 
 
 def teacher_of(found: Room) -> dict[str, Any]:
-    """What the sweep kept of its teacher's own answers; {} where it kept none."""
+    """What the sweep kept of its teacher: what TEACHER holds, and `stored`, the store (see Stored) that it read."""
     place = storage.join(found.place, TEACHER)
-    return dict(json.loads(storage.read_text(place))) if storage.exists(place) else {}
+    told = dict(json.loads(storage.read_text(place))) if storage.exists(place) else {}
+    return told | {"stored": noted(found)}

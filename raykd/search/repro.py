@@ -65,7 +65,7 @@ def repeat(label: str, sweep: str | None, task: str | None, console: Console) ->
 
     spec = spec.reached(workspace.reach)
     with cluster.session(None, ray_tune.worker_environment(spec.threads)):
-        spec = gather(spec, space, workspace, shutil.disk_usage(workspace.root).free // 2, console)
+        spec = gather(spec, space, workspace, shutil.disk_usage(workspace.root).free // 2, console, noted=False)
     ledger.spec = spec
     last = max(report["evaluation"] for report in reports)
     now: dict[int, Mapping[str, float]] = {}

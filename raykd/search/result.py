@@ -17,9 +17,9 @@ from raykd.report.front import pareto
 from raykd.report.significance import Summary
 from raykd.report.tables import flops_text, time_text
 from raykd.search.display import settings_text
+from raykd.search.entry import Entry
 from raykd.search.finals import BASELINE, is_rival, plain_of
 from raykd.search.found import splits_of
-from raykd.search.ledger import Entry
 from raykd.search.read_story import kind_of
 from raykd.search.sweep import SweepResult
 

@@ -13,17 +13,20 @@ from rich.console import Console
 from raykd import storage
 from raykd.errors import UserError
 from raykd.report.curves import Curve, draw, write_table
+from raykd.report.note import note
 from raykd.report.page import REPORT, write_report
 from raykd.report.verdict import verdict
 from raykd.search.afterwards import PATIENCE_S, After, journal_in
 from raykd.search.card import cards
 from raykd.search.conductor import Conductor
 from raykd.search.display import LiveDisplay
+from raykd.search.entry import Entry
 from raykd.search.found import Found, look, splits_of
 from raykd.search.holder import held
 from raykd.search.judged import goodness_by
-from raykd.search.ledger import Entry, Ledger
+from raykd.search.ledger import Ledger
 from raykd.search.read_story import teacher_of, tell
+from raykd.search.reserve import Reserve
 from raykd.search.room import Room
 from raykd.search.space import Space
 from raykd.search.spec import SweepSpec
@@ -61,10 +64,12 @@ def run_sweep(
     console: Console,
     *,
     time_budget: float | None = None,
+    reopen: bool = False,
 ) -> SweepResult:
     """Run what is left of the sweep in `room`, keep and register its best student. Ray must be there already.
 
-    Raises UserError when another process holds the sweep, or takes it over.
+    reopen: go on with a search that an earlier time budget has closed, instead of with its finals alone. Raises
+    UserError when another process holds the sweep, or takes it over.
     """
     from raykd.search import ray_tune
 
@@ -78,6 +83,8 @@ def run_sweep(
     ):
         place = storage.join(room.place, TRIALS)
         ledger = Ledger(journal, spec, space, place, *([goodness_by(spec)] if spec.pruner == "paired" else []))
+        if reopen:
+            ledger.reopen()
         set_aside(room.folder, say)
         study = StudyMirror(spec, spec.study_uri or study_uri(room.folder), ledger.frozen, say)
         tracker = Tracker(spec, ledger, room.artifacts, say)
@@ -96,7 +103,8 @@ def run_sweep(
             if room.remote:
                 _hear(conductor)
             try:
-                ray_tune.run(conductor, spec, room.folder, time_budget=time_budget)
+                keep = Reserve(ledger, time_budget, say) if time_budget is not None and spec.finalists else None
+                ray_tune.run(conductor, spec, room.folder, time_budget=time_budget, reserve=keep)
             except Exception:
                 if not taken.is_set():  # else the journal refused, and whatever came of that is told below
                     raise
@@ -128,7 +136,7 @@ def _conclude(conductor: Conductor, spec: SweepSpec, room: Room, study: StudyMir
         tags = {"raykd.sweep": spec.name, "raykd.trial": champion.label}
         tags["raykd.score"] = f"{found.reported.get(champion.label, champion.score):.6f}"
         tags["raykd.uid"] = spec.uid  # another home may have a sweep of the same name
-        end = replace(end, files=(*files, page), student=student, tags=tags)
+        end = replace(end, files=(*files, page), student=student, tags=tags, note=note(story))
     again = f"raykd tune --task {spec.task.name} --name {spec.name} --resume"
     notes = [conductor.stopped] if conductor.stopped else []
     if left := tracker.conclude(end, PATIENCE_S):

@@ -11,9 +11,18 @@ from pathlib import Path
 ALIAS = "champion"
 
 
-def register(student: Path, *, name: str, run_id: str, tracking_uri: str, tags: dict[str, str]) -> str:
+def register(
+    student: Path,
+    *,
+    name: str,
+    run_id: str,
+    tracking_uri: str,
+    tags: dict[str, str],
+    notes: tuple[str, str] = ("", ""),
+) -> str:
     """Log the folder `student` as a model of run `run_id`, register it as `name`, and point the alias at it.
 
+    notes: what MLflow's pages say of the model, where nobody has described it yet, and of the version, in Markdown.
     Returns the URI that loads it, ``models:/<name>@champion``. A model that already has these tags is not logged again.
     """
     import mlflow
@@ -35,5 +44,10 @@ def register(student: Path, *, name: str, run_id: str, tracking_uri: str, tags: 
                     pip_requirements=pins,
                 )
             version = mlflow.register_model(logged.model_uri, name, tags=tags).version
+    of_model, of_version = notes
+    if of_model and not client.get_registered_model(name).description:
+        client.update_registered_model(name, of_model)
+    if of_version:
+        client.update_model_version(name, version, of_version)
     client.set_registered_model_alias(name, ALIAS, version)
     return f"models:/{name}@{ALIAS}"

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from raykd.methods import METHODS
+from raykd.tracking import about
 from raykd.tracking.reconcile import Reconciler
 from raykd.tracking.register import register
 from raykd.tracking.versions import provenance
@@ -23,7 +24,7 @@ from raykd.tracking.versions import provenance
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from raykd.search.ledger import Entry
+    from raykd.search.entry import Entry
     from raykd.search.spec import SweepSpec
 
 STATUS = {"complete": "FINISHED", "pruned": "KILLED", "fail": "FAILED"}  # Optuna's states in MLflow's words
@@ -43,13 +44,15 @@ class Book(Protocol):
 
 @dataclass(frozen=True)
 class Conclusion:
-    """What a sweep ends with: MLflow's status, its scores by name, files to keep, the champion's folder and tags."""
+    """What a sweep ends with: MLflow's status, its scores by name, files to keep, the champion's folder and tags, and
+    the result in Markdown."""
 
     status: str
     scores: Mapping[str, float]
     files: tuple[Path, ...] = ()
     student: Path | None = None
     tags: Mapping[str, str] | None = None
+    note: str = ""
 
 
 def experiment_name(task: str) -> str:
@@ -126,6 +129,9 @@ class Tracker:
         local = self.spec.tracking_uri.startswith("sqlite:")
         location = self.artifacts.resolve().as_uri() if local else None
         self._experiment = found.experiment_id if found else client.create_experiment(name, location)
+        for key, value in about.experiment_tags(self.spec.task.name).items():
+            if found is None or key not in found.tags:  # a user may have said it better
+                client.set_experiment_tag(self._experiment, key, value)
         where = f"tags.`raykd.sweep` = '{self.spec.uid}'"
         token: str | None = ""
         while token is not None:  # of a resumed sweep: one question instead of one a trial
@@ -162,9 +168,12 @@ class Tracker:
                 "raykd.data": self.spec.fingerprint,
             }
             above = {"mlflow.parentRunId": self._runs[SWEEP]} if label else {}
-            run = self.client.create_run(self._experiment, tags={**common, **tags, **above, **own}).info.run_id
+            made = about.made_by()
+            run = self.client.create_run(self._experiment, tags={**made, **common, **tags, **above, **own}).info.run_id
             self._written[label] = set()
-        self.client.log_batch(run, params=[Param(key, str(value)[:6000]) for key, value in params.items()])
+        held = found[0].data.params if found else {}  # MLflow refuses another value, as of a sweep that was extended
+        left = [Param(key, str(value)[:6000]) for key, value in params.items() if key not in held]
+        self.client.log_batch(run, params=left)
         self._runs[label] = run
         return run
 
@@ -172,20 +181,38 @@ class Tracker:
         spec = self.spec
         what = {"teacher": spec.teacher_name, "student": spec.student, "space": spec.space, "trials": spec.trials}
         how = {"sampler": spec.sampler, "seed": spec.seed, "data": spec.source}
-        run = self._run(SWEEP, spec.name, params=what | how, tags={"raykd.role": "sweep", **provenance()})
+        how |= {"pruner": spec.pruner, "finalists": spec.finalists, "final_seeds": spec.final_seeds}
+        how |= {"selects_on": next(iter(spec.dev), ""), "aim": spec.aim or "best score"}
+        note = about.sweep_note(spec)
+        tags = {"raykd.role": "sweep", about.NOTE: f"Under way. {note}", **provenance()}
+        run = self._run(SWEEP, spec.name, params=what | how, tags=tags)
         end = self._conclusion
         if end is None:
+            self.client.log_inputs(run, about.data_of(spec))
             self.client.update_run(run, status="RUNNING")
             return
-        for name, score in end.scores.items():
-            self.client.log_metric(run, name, score, step=0, timestamp=self._concluded)
+        label = (end.tags or {}).get("raykd.trial")
+        champion = self.book.entry(label) if label is not None else None
+        values = {**end.scores, **about.cost_metrics(spec.teacher_cost, "teacher_cost")}
+        if champion is not None:
+            values |= about.cost_metrics(spec.cost_of(champion.settings))
+        for name, value in values.items():
+            self.client.log_metric(run, name, value, step=0, timestamp=self._concluded)
         for file in end.files:
             self.client.log_artifact(run, str(file))
         if end.student is not None and self.model is None:
             name = f"raykd-{spec.task.name}"
+            said = about.version_note(spec, end.tags or {}, champion) if champion is not None else ""
             self.model = register(
-                end.student, name=name, run_id=run, tracking_uri=spec.tracking_uri, tags=dict(end.tags or {})
+                end.student,
+                name=name,
+                run_id=run,
+                tracking_uri=spec.tracking_uri,
+                tags=dict(end.tags or {}),
+                notes=(about.model_note(spec.task.name), said),
             )
+        whole = about.linked(end.note or note, self._experiment, run, end.files, self.model)
+        self.client.set_tag(run, about.NOTE, whole)
         self.client.set_terminated(run, end.status)
 
     def _sync_trial(self, entry: Entry) -> None:
@@ -201,19 +228,24 @@ class Tracker:
         role = "final" if entry.kind == "final" else "trial"
         tags = {"raykd.role": role, "raykd.method": method.name, "raykd.paper": method.paper}
         tags["raykd.student"] = self.spec.student_of(entry.settings)
-        run = self._run(label, f"{self.spec.name}/{label}", params=params, tags=tags)
+        tags[about.NOTE] = about.trial_note(self.spec, entry, 0.0)
+        run = self._run(label, about.run_name(self.spec.name, entry), params=params, tags=tags)
         if label not in self._written:
             history = self.client.get_metric_history(run, "score")
             self._written[label] = {metric.step for metric in history}
             if self.client.get_run(run).info.status != "RUNNING":
                 self.client.update_run(run, status="RUNNING")
         written, batch = self._written[label], list[Metric]()
-        for report in self.book.reports(label):
+        reports = self.book.reports(label)
+        for report in reports:
             step = round(100 * report["progress"])  # percent: trials of different length share one axis
             if step in written:
                 continue
-            values = {"score": report["score"], "progress": report["progress"], "seconds": report["seconds"]}
+            values = {"score": report["score"], "seconds": report["seconds"]}
             at = int(1000 * report["at"])
+            if report is reports[0]:  # at step 0 alone MLflow draws bars
+                prices = about.cost_metrics(self.spec.cost_of(entry.settings))
+                batch += [Metric(key, value, at, 0) for key, value in prices.items()]
             batch += [Metric(key, value, at, step) for key, value in (report["metrics"] | values).items()]
             written.add(step)
         facts = {f"raykd.again.{why}": str(times) for why, times in entry.again.items()}
@@ -221,6 +253,7 @@ class Tracker:
             facts["raykd.error"] = entry.error[:5000]
         if state in STATUS:
             facts["raykd.state"] = state
+            facts[about.NOTE] = about.trial_note(self.spec, entry, reports[-1]["progress"] if reports else 0.0)
         for start in range(0, len(batch), BATCH):
             self.client.log_batch(run, metrics=batch[start : start + BATCH])
         if state in STATUS:

@@ -8,7 +8,10 @@ from pathlib import Path
 
 
 def provenance() -> dict[str, str]:
-    """Tags for a run: ``raykd.version``, ``raykd.commit`` where known, and the versions of torch and transformers."""
+    """Tags for a run: ``raykd.version``, ``raykd.commit`` where known, and the versions of torch and transformers.
+
+    The commit stands twice: MLflow shows it under its own name as part of the source.
+    """
     tags = {f"raykd.{name}": metadata.version(name) for name in ("torch", "transformers", "ray", "optuna")}
     try:
         tags["raykd.version"] = metadata.version("raykd")
@@ -17,4 +20,5 @@ def provenance() -> dict[str, str]:
     found = subprocess.run(
         ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
     )
-    return tags | ({"raykd.commit": found.stdout.strip()} if found.returncode == 0 else {})
+    commit = found.stdout.strip()
+    return tags | ({"raykd.commit": commit, "mlflow.source.git.commit": commit} if found.returncode == 0 else {})

@@ -20,7 +20,7 @@ from raykd.search.spec import SweepSpec
 from raykd.tasks.predictions import goodness, pack, unpack
 from raykd.train.config import TaskSpec, Training
 from tests.benchmarks.simulate_rivals import Outcome
-from tests.benchmarks.simulate_runs import AT_ONCE, PROGRESS, Job, Run, side_by_side
+from tests.benchmarks.simulate_runs import AT_ONCE, PROGRESS, SEARCH, Job, Run, side_by_side
 from tests.benchmarks.simulate_surfaces import EVALUATIONS, World
 from tests.benchmarks.simulate_tasks import metric_of
 
@@ -84,16 +84,17 @@ def drive(
         trial = ledger.next()
         if trial is None:
             return None
-        number = world.number(ledger.entry(trial.label).settings)
+        settings = ledger.entry(trial.label).settings
+        number, final = world.number(settings), parse(trial.label)
         slow = staged.until if staged and staged.late and number % 2 else 0.0
-        runs[trial.label] = Run(world, number, draws, slow)
+        runs[trial.label] = Run(world, number, draws, slow, seed=final.number if final else SEARCH)
         return Job(trial.label, runs[trial.label])
 
     def told(job: Job, evaluation: int) -> bool:
         progress = float(PROGRESS[evaluation - 1])
         scored = staged is None or job.run.number % 2 == 0 or progress > staged.until or evaluation == EVALUATIONS
         report = _report(job.run, evaluation, scored)
-        if ways.pruner == "paired":
+        if ways.pruner == "paired" or evaluation == EVALUATIONS:
             report["answers"] = {"select": pack(job.run.answers_at("select", evaluation))}
         stop = ledger.report(job.label, report)
         if evaluation == EVALUATIONS and not stop:

@@ -13,7 +13,7 @@ import optuna
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from ray.tune.search.optuna import OptunaSearch
 
-from tests.benchmarks.simulate_runs import Job, Run, ends, side_by_side
+from tests.benchmarks.simulate_runs import SEARCH, Job, Run, ends, side_by_side
 from tests.benchmarks.simulate_surfaces import EVALUATIONS, World
 
 
@@ -31,7 +31,7 @@ class Outcome:
 def grid(world: World, draws: np.random.Generator) -> Outcome:
     """Every point once, and the best."""
     numbers = np.arange(world.none)
-    found = ends(world, "dev", numbers, draws)
+    found = ends(world, "dev", numbers, draws, SEARCH)
     best = int(found.argmax())
     return Outcome(best, float(found[best]), float(world.epochs[numbers].sum()))
 
@@ -41,7 +41,7 @@ def chance(world: World, draws: np.random.Generator, budget: float) -> Outcome:
     exhaustive grid in random order, cut off, is the same."""
     numbers = draws.permutation(world.none)
     numbers = numbers[np.cumsum(world.epochs[numbers]) <= budget]
-    found = ends(world, "dev", numbers, draws)
+    found = ends(world, "dev", numbers, draws, SEARCH)
     best = int(found.argmax())
     return Outcome(int(numbers[best]), float(found[best]), float(world.epochs[numbers].sum()))
 

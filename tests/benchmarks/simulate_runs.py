@@ -5,14 +5,15 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
-from tests.benchmarks.simulate_surfaces import DRIFT, EVALUATIONS, World
+from tests.benchmarks.simulate_surfaces import DRIFT, EVALUATIONS, TASTES, World
 from tests.benchmarks.simulate_tasks import metric_of
 
 AT_ONCE = 4
+SEARCH = 0  # the seed of all trials of a search
 PROGRESS = np.arange(1, EVALUATIONS + 1) / EVALUATIONS
 NOTHING = 0.25  # of its ability: a model with less may still give the larger class to all examples
 
@@ -20,15 +21,17 @@ NOTHING = 0.25  # of its ability: a model with less may still give the larger cl
 class Run:
     """Configuration `number` trained once. stage: the part of the run before which its classifier is not trained.
 
-    right and scores have a row for each evaluation, drawn when they are asked for.
+    seed: whose luck it has. right and scores have a row for each evaluation, computed when they are asked for.
     """
 
-    def __init__(self, world: World, number: int, draws: np.random.Generator, stage: float = 0.0) -> None:
-        self.world, self.number, self._draws = world, number, draws
+    def __init__(
+        self, world: World, number: int, draws: np.random.Generator, stage: float = 0.0, *, seed: int = SEARCH
+    ) -> None:
+        self.world, self.number, self.seed = world, number, seed
         self.epochs = float(world.epochs[number])
         through = np.clip((PROGRESS - stage) / (1 - stage), 0, None)
         learnt = world.learnt(number, through)
-        shift = world.noise.shift * _drifting(draws.standard_normal(EVALUATIONS))
+        shift = world.noise.shift * luck(world, seed, "shift") @ world.tastes[number]
         self._ability = (world.theta[number] * learnt + shift).astype(np.float32)
         self._blind = world.dead[number] | (learnt < NOTHING * draws.uniform(size=EVALUATIONS) * 2)
 
@@ -46,7 +49,7 @@ class Run:
 
     def _answered(self, split: str) -> np.ndarray:
         world = self.world
-        flips = _drifting(self._draws.standard_normal((EVALUATIONS, len(world.ease[split])), dtype=np.float32))
+        flips = world.tastes[self.number] @ luck(world, self.seed, split)
         known = world.ease[split] + world.tastes[self.number] @ world.appeal[split]
         right = known + self._ability[:, None] + np.float32(world.noise.chance) * flips > 0
         right[self._blind] = world.labels[split].astype(bool)
@@ -73,6 +76,15 @@ def _drifting(draws: np.ndarray) -> np.ndarray:
     return draws
 
 
+@lru_cache(maxsize=64)
+def luck(world: World, seed: int, what: str) -> np.ndarray:
+    """[evaluations, TASTES, N] what `seed` makes easy and hard to each taste, of the N examples
+    of a split, or [evaluations, TASTES] for the whole run (`shift`). Of variance 1 for each configuration."""
+    rows = () if what == "shift" else (len(world.ease[what]),)
+    draws = np.random.default_rng([world.seed, seed, ["shift", "select", "dev"].index(what)])
+    return _drifting(draws.standard_normal((EVALUATIONS, TASTES, *rows), dtype=np.float32))
+
+
 def scores(world: World, split: str, right: np.ndarray) -> np.ndarray:
     """The task's metric of each row of right [..., N]."""
     first = int(world.labels[split].sum())
@@ -81,12 +93,20 @@ def scores(world: World, split: str, right: np.ndarray) -> np.ndarray:
     return metric_of(world.task.metric, larger, smaller, first / count)
 
 
-def ends(world: World, split: str, numbers: np.ndarray, draws: np.random.Generator) -> np.ndarray:
-    """The final score of a run of each configuration in `numbers`; a configuration may be there many times."""
+def ends(
+    world: World, split: str, numbers: np.ndarray, draws: np.random.Generator, seed: int | None = None
+) -> np.ndarray:
+    """The final score of a run of each configuration in `numbers`; a configuration may be there many times. All with
+    the luck of `seed`, or each with a seed of its own."""
     found = []
     for part in np.array_split(numbers, max(1, len(numbers) // 128)):
-        flips = draws.standard_normal((len(part), len(world.ease[split])), dtype=np.float32)
-        ability = world.theta[part] + world.noise.shift * draws.standard_normal(len(part))
+        if seed is None:
+            flips = draws.standard_normal((len(part), len(world.ease[split])), dtype=np.float32)
+            shift = draws.standard_normal(len(part))
+        else:
+            flips = world.tastes[part] @ luck(world, seed, split)[-1]
+            shift = world.tastes[part] @ luck(world, seed, "shift")[-1]
+        ability = world.theta[part] + world.noise.shift * shift
         known = world.ease[split] + world.tastes[part] @ world.appeal[split]
         right = known + ability[:, None].astype(np.float32) + np.float32(world.noise.chance) * flips > 0
         right[world.dead[part]] = world.labels[split].astype(bool)

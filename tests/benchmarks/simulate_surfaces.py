@@ -17,8 +17,11 @@ Assumed, since no public table holds thousands of distillation runs (nothing was
 - An example has a difficulty that all models share (most of the variance), a taste that configurations share the more
   the nearer they are, and chance, new with each seed. Chance makes 70% of the variance of a dev score over seeds, a
   shift of the whole run the other 30%; both drift along a run, with correlation 0.5 from its middle to its end.
-- Seeds are independent between configurations. Students that select on held-out rows learn from nine tenths of train;
-  what that costs is not in here, all qualities are of configurations.
+- All trials of a search have one seed, ours and the rivals' (as of those who leave Trainer's at 42), and its luck is
+  the same for two configurations as far as they have the same taste. So it was seen (`noise`): of CKD students on one
+  seed the answers differ a tenth as often as on two where only the temperature differs, as often where lambdas do.
+- Students that select on held-out rows learn from nine tenths of train; what that costs is not in here, all qualities
+  are of configurations.
 """
 
 from __future__ import annotations
@@ -66,6 +69,7 @@ class World:
         self.tastes = (tastes / np.linalg.norm(tastes, axis=1, keepdims=True)).astype(np.float32)
         rows = {"select": task.select, "dev": task.dev}
         self.labels = {split: (np.arange(n) < larger(task, n)).astype(np.uint8) for split, n in rows.items()}
+        self.seed = seed
         self.ease, self.appeal = {}, {}  # of each example: how easy, and to which tastes it speaks
         for split, n in rows.items():
             lean = np.where(self.labels[split], task.bias, -task.bias)

@@ -1,4 +1,4 @@
-"""From the book of a sweep to its story, and what the story works out: champion, mistakes, cost, verdict."""
+"""From the book of a sweep to its story, and what the story works out: champion, cost, verdict."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from typer.testing import CliRunner
 from raykd.cli_report import register
 from raykd.errors import UserError
 from raykd.report.figures_curves import pareto
-from raykd.report.mistakes import by_class, by_length, judged, versus
 from raykd.report.story import Network, Run, Story
 from raykd.report.tables import cost
 from raykd.report.verdict import verdict
@@ -202,44 +201,6 @@ def test_the_command_writes_the_page(
 )
 def test_kinds(label: str, kind: str) -> None:
     assert kind_of(label) == kind
-
-
-def right(label: str, kind: Any, count: int) -> Run:
-    """A run with `count` of eight answers right."""
-    answers = np.where(np.arange(8) < count, LABELS, 1 - LABELS)
-    return Run(label, kind, "complete", {}, [1.0], [count / 8], {}, 1.0, answers={"dev": answers})
-
-
-def test_mistakes_by_hand() -> None:
-    network = Network("n", 1)
-    story = Story(
-        "s", "rte", "classes", ("yes", "no"), "accuracy", "x", network, network, "dev", "dev",
-        runs=[right("baseline", "baseline", 2), right("t0000", "search", 6)],
-        labels={"dev": LABELS}, lengths={"dev": np.arange(8)},
-        teacher_answers={"dev": np.where(np.arange(8) != 0, LABELS, 1 - LABELS)},
-    )  # fmt: skip
-    networks = judged(story)
-    assert [one.role for one in networks] == ["student", "teacher", "undistilled"]
-    assert [(g.name, g.rows, g.errors) for g in by_class(story, networks)] == [
-        ("yes", 4, (0.25, 0.25, 0.75)), ("no", 4, (0.25, 0.0, 0.75)),
-    ]  # fmt: skip
-    lengths = by_length(story, networks)
-    assert sum(group.rows for group in lengths) == 8
-    assert lengths[0].name.startswith("0")
-    assert lengths[-1].errors == (1.0, 0.0, 1.0)
-    found = versus(story, networks)
-    assert found is not None
-    assert (found.both, found.teacher, found.student, found.neither, found.rows) == (5, 2, 1, 0, (6, 7))
-    assert versus(dataclasses.replace(story, teacher_answers={}), judged(story)[:1]) is None
-
-
-def test_several_seeds_are_averaged() -> None:
-    story = whole(trials=20, rows=100)
-    assert story.champion is not None
-    student = judged(story)[0]
-    mean = 1 - story.champion.report.mean
-    assert student.wrong.mean() == pytest.approx(mean)
-    assert set(np.round(student.wrong * 3)) <= {0, 1, 2, 3}
 
 
 def test_cost_by_hand() -> None:

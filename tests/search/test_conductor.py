@@ -10,8 +10,9 @@ import pytest
 from optuna.trial import TrialState
 
 from raykd.search.conductor import DEATHS, Conductor
+from raykd.search.entry import Entry
 from raykd.search.journal import Journal
-from raykd.search.ledger import BASELINE, Entry, Ledger
+from raykd.search.ledger import BASELINE, Ledger
 from raykd.search.space import Space
 from raykd.search.spec import SweepSpec
 from raykd.search.sweep import _clean, _clean_all

@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 
 from raykd.errors import UserError
 from raykd.search.earlier import earlier_points, warmed
-from raykd.search.ledger import Entry
+from raykd.search.entry import Entry
 from raykd.search.proposals import Proposer
 from raykd.search.space import Dimension, Space
 from raykd.search.spec import SweepSpec

@@ -10,6 +10,7 @@ from rich.console import Console
 from raykd.errors import UserError
 from raykd.search import launch
 from raykd.search.hardware import Asked, check_shares, fit_here
+from raykd.search.how import How
 from raykd.search.room import Room, room
 from raykd.search.space import Dimension, Space
 from raykd.search.spec import SweepSpec
@@ -111,3 +112,24 @@ def test_continue_and_resume_in_words() -> None:
     with pytest.raises(UserError) as refused:
         launch.tune("rte", continue_=True, workers_per_trial=0)
     assert len(refused.value.problems) == 2
+
+
+@pytest.mark.parametrize(("asked", "reopens"), [
+    ({"resume": True}, False),
+    ({"resume": True, "time_budget": 60.0}, True),
+    ({"resume": True, "how": How(extend=2)}, True),
+    ({"continue_": True, "time_budget": 60.0}, False),
+])  # fmt: skip
+def test_what_opens_a_closed_search_again(
+    workspace: Workspace, spec: SweepSpec, space: Space, monkeypatch: pytest.MonkeyPatch, asked: Any, reopens: bool
+) -> None:
+    ran: list[bool] = []
+    monkeypatch.setattr(launch, "_run", lambda *given: ran.append(given[-1]))
+    room(workspace, "s").write(spec, space)
+    launch.tune("rte", name="s", console=Console(quiet=True), **asked)
+    assert ran == [reopens]
+
+
+def test_a_resume_refuses_a_time_that_is_none() -> None:
+    with pytest.raises(UserError, match="time-budget nan: more than 0 seconds"):
+        launch.tune("rte", name="s", resume=True, time_budget=float("nan"))

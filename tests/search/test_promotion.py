@@ -60,6 +60,20 @@ def test_the_farthest_go_first() -> None:
     assert found.next() == "a"  # of rung 2, though d leads at rung 1 too
 
 
+def test_trials_are_compared_among_their_like() -> None:
+    found = Promotion(2, 2)
+    assert found.waits("large", 2, 0.9, "cut:4")
+    assert found.waits("small", 2, 0.5, "cut:1")
+    assert found.next() is None  # each is alone with its like
+    assert found.best() == "large"
+    assert found.waits("smaller", 2, 0.4, "cut:1")
+    assert found.next() == "small"
+    found.goes_on("small")
+    assert found.next() is None
+    assert found.waits("small", 4, 0.5, "cut:1")
+    assert found.best() == "small"  # farthest
+
+
 def test_what_says_nothing_carries_nobody_on() -> None:
     found = Promotion(1, 2, floor=0.5)
     assert all(found.waits(f"t{i}", 1, 0.5) for i in range(10))

@@ -22,12 +22,15 @@ from raykd import storage
 from raykd.knowledge.store import Knowledge
 from raykd.knowledge.teacher import live_teacher
 from raykd.methods.seen import LOGITS, Need
+from raykd.report.story import Stored
 from raykd.search import gather as gathering
 from raykd.search.gather import gather
 from raykd.search.join import session
 from raykd.search.ray_tune import worker_environment
+from raykd.search.room import room
 from raykd.search.space import Dimension, Space
 from raykd.search.spec import SweepSpec
+from raykd.search.stored import noted
 from raykd.workspace import Workspace, here
 from tests.train.conftest import classes
 from tests.train.setting import TRAINING, Setting, save_teacher
@@ -109,9 +112,17 @@ def test_stored_once_and_found_again(cluster: None, asked: Asked) -> None:
     live = live_teacher(asked.setting.teacher()).live(batch, needs).answers
     for need, answer in known.answer(batch, needs).answers.items():
         torch.testing.assert_close(answer, live[need], rtol=2e-3, atol=1e-4, msg=str(need))
+    rows = len(asked.setting.split("train"))
+    took = noted(room(asked.workspace, "s"))
+    assert took is not None
+    assert (took.rows, took.asked, took.live) == (rows, rows, False)
+    assert 0 < rows * (took.pace or 0) <= took.seconds
     assert asked.gather() == places
     assert "stored in" not in asked.said.getvalue()
     assert shards(places) == before
+    assert noted(room(asked.workspace, "s")) == took
+    assert asked.gather(name="other") == places
+    assert noted(room(asked.workspace, "other")) == Stored(rows, 0, 0.0, took.pace)
 
 
 def test_a_small_teacher_is_asked_by_the_driver_itself(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState
 
-from raykd.search.ledger import Entry
+from raykd.search.entry import Entry
 from raykd.search.spec import SweepSpec
 from raykd.tracking import reconcile
 from raykd.tracking.tracker import Conclusion, Tracker
@@ -172,6 +172,14 @@ def test_what_a_process_died_before_writing_is_written_by_the_next(
     assert (parent.info.status, trial.info.status) == ("FINISHED", "FINISHED")
     assert parent.data.params["sampler"] == "tpe"
     assert trial.data.params["alpha"] == "0.5"
+
+
+def test_a_sweep_that_is_extended_is_written(database: str, book: Book, track: Callable[..., Tracker]) -> None:
+    """MLflow lets nobody change a parameter, such as the number of trials."""
+    spec = spec_of(database, "extended")
+    for trials in (2, 3):
+        assert track(spec.model_copy(update={"trials": trials})).conclude(FINISHED, 60) == 0
+    assert runs(database, spec)[0].data.params["trials"] == "2"
 
 
 def test_an_interrupted_trial_does_not_stay_running(database: str, book: Book, track: Callable[..., Tracker]) -> None:
