@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from optuna.trial import TrialState
 
@@ -12,6 +13,7 @@ from raykd.search.journal import Journal
 from raykd.search.ledger import Ledger
 from raykd.search.space import Space
 from raykd.search.spec import SweepSpec
+from raykd.tasks.predictions import pack
 from tests.search.conftest import report, started
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -151,3 +153,16 @@ def test_a_budget_of_epochs_ends_the_search(tmp_path: Path, spec: SweepSpec, spa
     assert had >= 5.0
     assert ledger.exhausted
     assert open_(tmp_path, spec, space).next() is None
+
+
+def test_one_that_answers_as_a_better_one_makes_room(tmp_path: Path, spec: SweepSpec, space: Space) -> None:
+    ledger = open_(tmp_path, spec, space)
+    finish(ledger, started(ledger), 0.4)
+    split = next(iter(spec.dev))
+    answers = [[1, 1, 1, 1, 0, 0, 0, 0], [1, 1, 1, 1, 0, 0, 0, 1], [0, 0, 0, 0, 0, 0, 0, 0], [1, 1, 0, 0, 0, 0, 0, 0]]
+    for score, own in zip((0.8, 0.7, 0.6, 0.5), answers, strict=True):
+        label = started(ledger)
+        ledger.report(label, {**report(8, score), "answers": {split: pack(np.array(own, dtype=np.uint8))}})
+        ledger.end(label, TrialState.COMPLETE)
+    for book in (ledger, open_(tmp_path, spec, space)):
+        assert {final.name for final, _ in book.planned_finals()} == {BASELINE, KD, "t0000", "t0002"}
