@@ -52,7 +52,8 @@ def estimate(spec: SweepSpec, space: Space, paces: Sequence[Pace], rows: Rows) -
     epochs, seconds = (statistics.median(column) for column in list(zip(*plays, strict=True))[:2])
     finals = round(statistics.median(count for *_, count in plays))
     at_once = max(1, spec.concurrency)
-    teacher = statistics.fmean(pace.teacher for pace in paces) * rows.train / at_once if paces else 0.0
+    # What one method asks of it another one may ask too: the dearest stands for all.
+    teacher = max((pace.teacher for pace in paces), default=0.0) * rows.train / at_once
     begin = min((pace.begin for pace in paces), default=0.0)  # later ones had to wait for a place
     hours = (begin + teacher + seconds) / 3600 if paces else math.nan
     gpus = spec.concurrency * spec.workers * spec.gpus_per_worker
@@ -130,7 +131,7 @@ def _until(spec: SweepSpec, settings: Mapping[str, Any], evaluation: int, paces:
     training = _training(spec, settings)
     if not paces:
         return training.epochs  # only the order counts then
-    # The baselines are the cheapest there are, and may not have been timed.
+    # The baselines are the cheapest there are, if they could not be timed.
     others = [min(paces, key=lambda pace: pace.step / pace.batch)] if settings["method"] in ("none", KD) else paces
     alike = [pace for pace in paces if pace.method == settings["method"]] or others
     steps = math.ceil(rows.train / training.batch_size) * training.epochs / training.evaluations

@@ -15,7 +15,9 @@ from rich.console import Console
 
 from raykd import storage
 from raykd.knowledge.plan import plan, readable_size
+from raykd.search.baseline import baseline_settings
 from raykd.search.estimate import Estimate, Rows, estimate, work
+from raykd.search.finals import KD
 from raykd.search.proposals import Proposer
 from raykd.search.space import Space
 from raykd.search.spec import SweepSpec
@@ -79,7 +81,7 @@ def _paces(spec: SweepSpec, space: Space, console: Console) -> list[Pace]:
 
 
 def _points(spec: SweepSpec, space: Space) -> list[dict[str, Any]]:
-    """As many as run at once, and one of each method, as far as MOST goes."""
+    """As many as run at once, and one of each method, as far as MOST goes; and the baselines, half of all finals."""
     proposer = Proposer(space, sampler="random", seed=spec.seed)
     methods = next(dimension for dimension in space.dimensions if dimension.name == "method").candidates()
     many = min(MOST, max(spec.concurrency, len(methods)))
@@ -92,7 +94,9 @@ def _points(spec: SweepSpec, space: Space) -> list[dict[str, Any]]:
         missing = len(methods) - len({one["method"] for one in chosen})
         if point["method"] not in {one["method"] for one in chosen} or many - len(chosen) > missing:
             chosen.append(point)
-    return chosen
+    plain = baseline_settings(space)
+    baselines = [plain, {**plain, "method": KD}] if spec.finalists else [plain]
+    return [*chosen, *(one for one in baselines if one["method"] not in {of["method"] for of in chosen})]
 
 
 def _time(hours: float) -> str:

@@ -44,7 +44,8 @@ RIVALS: dict[str, Rival] = {
 def rows(
     task: Task, space: Space, rivals: dict[str, Rival], seeds: Iterable[int], share: float, shape: str
 ) -> dict[str, np.ndarray]:
-    """By rival [sweeps, 5]: gain, too much, elsewhere, cost (all in percent or points), seconds."""
+    """By rival [sweeps, 6]: gain, too much, elsewhere, cost (all in percent or points), seconds, and whether it says
+    that its choice is better than the baselines (in percent)."""
     found: dict[str, list[tuple[float, ...]]] = {name: [] for name in rivals}
     for seed in seeds:
         world = World(task, space, seed, shape=shape)
@@ -60,7 +61,7 @@ def rows(
             elsewhere = one.reported - luck - float(world.truth[one.number])
             found[name].append(
                 (100 * world.share(one.number), 100 * (one.reported - fresh), 100 * elsewhere,
-                 100 * one.epochs / whole, seconds)
+                 100 * one.epochs / whole, seconds, 100 * bool(one.found))
             )  # fmt: skip
     return {name: np.array(of) for name, of in found.items()}
 
@@ -78,6 +79,9 @@ def table(title: str, found: dict[str, np.ndarray], against: str | None) -> None
             f"{mean[2]:+9.2f} ± {error[2]:4.2f}{mean[3]:9.1f}{mean[4]:7.2f}",
             flush=True,
         )
+
+    if against:
+        print(f"{against} says that its choice beats both baselines in {found[against][:, 5].mean():.0f}% of worlds")
 
 
 def null(task: Task, space: Space, sweeps: int) -> None:
