@@ -20,13 +20,14 @@ from raykd.methods.plan import teacher_needs
 from raykd.models.classifier import load_classifier
 from raykd.search.wanted import facts_of
 from raykd.tasks.encoded import Encoded
+from raykd.train.batches import plan_epoch
 from raykd.train.config import TrialSpec
 from raykd.train.loop import Report
 from raykd.train.placed import placed
 from raykd.train.trial import pair_of, run_trial
 
-FEW, MORE = 3, 11  # steps of a short run, and of a longer one: what lies between them is steps alone
-BATCHES = 6  # whose rows stand for all
+BATCHES = 4  # whose rows stand for all
+FEW, MORE = BATCHES, 3 * BATCHES  # steps of a short run, and of a longer one: between them lie two steps of each batch
 EVERYTHING = 10**15  # bytes
 
 
@@ -50,7 +51,8 @@ def time_trial(spec: TrialSpec, asked: float) -> Pace:
     torch.set_num_threads(spec.threads)
     with placed(spec) as (local, _), tempfile.TemporaryDirectory() as place:
         scratch = Path(place)
-        train = some_rows(Encoded.open(Path(local.train)), BATCHES * spec.training.batch_size, scratch / "rows")
+        whole = Encoded.open(Path(local.train))
+        train = some_rows(whole, typical(whole.lengths, spec.training.batch_size), scratch / "rows")
         knowledge, teacher = _ask(local, train, scratch / "knowledge")
         local = local.model_copy(update={"train": str(train.folder), "knowledge": knowledge})
         _run(local, FEW, len(train), scratch / "first")  # what a process loads once
@@ -62,9 +64,19 @@ def time_trial(spec: TrialSpec, asked: float) -> Pace:
     return Pace(spec.method, spec.training.batch_size, begin, start, step, rest / rows, teacher)
 
 
-def some_rows(split: Encoded, count: int, folder: Path) -> Encoded:
-    """`count` rows of a split (at most all), drawn evenly, as one of its own in `folder`."""
-    chosen = np.sort(np.random.default_rng(0).permutation(len(split))[:count])
+def typical(lengths: np.ndarray, batch_size: int) -> np.ndarray:
+    """The rows of BATCHES of an epoch's batches: of each quarter, from the short to the long ones, the one nearest to
+    the quarter's mean. Rows drawn evenly would make batches of more unequal lengths, and so of more padding."""
+    batches = plan_epoch(lengths, batch_size, seed=0, epoch=0)
+    longest = np.array([lengths[rows].max() for rows in batches])
+    quarters = [part for part in np.array_split(np.argsort(longest, kind="stable"), BATCHES) if len(part)]
+    nearest = [part[np.abs(longest[part] - longest[part].mean()).argmin()] for part in quarters]
+    return np.concatenate([batches[number] for number in nearest])
+
+
+def some_rows(split: Encoded, chosen: np.ndarray, folder: Path) -> Encoded:
+    """The rows `chosen` of a split, in the order they have there, as a split of its own in `folder`."""
+    chosen = np.sort(chosen)
     folder.mkdir(parents=True)
     arrays = {file.stem: np.load(file, mmap_mode="r") for file in split.folder.glob("*.npy")}
     offsets = arrays.pop("offsets")
