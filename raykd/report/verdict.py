@@ -68,9 +68,10 @@ def verdict(story: Story) -> Verdict:
     sentences += [_against(name, found) for name, found in champion.against.items() if name != champion.name]
     higher = [one.name for one in story.contenders if one.report.mean > champion.report.mean]
     if higher:
-        listed = ", ".join(map(_name, higher))
         how = "by the aim" if aimed is not None else f"on {story.selecting}"
-        sentences.append(f"It was chosen {how}; on {story.reporting} the mean of {listed} is higher.")
+        others = words.listed([f"of {_name(name)}" for name in higher])
+        means = f"the mean {others} is" if len(higher) == 1 else f"the means {others} are"
+        sentences.append(f"It was chosen {how}; on {story.reporting} {means} higher.")
     sentences += _curse(story, champion) + _share(story, champion.report.mean)
     figures = [Figure(f"{story.metric} on {story.reporting}", best, f"mean of {seeds}")]
     against = champion.against.get(UNDISTILLED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
 
 NONE = "\u2013"  # stands where there is nothing to show
@@ -80,3 +80,8 @@ def clipped(text: str, most: int = 300) -> str:
 def many(count: int, what: str) -> str:
     """``1 trial``, ``2 trials``."""
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
+def listed(names: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join([*([", ".join(names[:-1])] if names[1:] else []), *names[-1:]])

@@ -279,3 +279,20 @@ def test_published_numbers_beside_ours(story: Story) -> None:
         assert f"{row.published.value:.1f}" in page.text
         assert row.verdict in page.text
     assert "papers" not in Page(render(story)).sections
+
+
+def test_published_numbers_of_other_networks_are_folded(story: Story) -> None:
+    best = story.contenders[0]
+    rows = paper_card("rte", "none", Shape(6, 768, 12, 30_522), best.report, metric="accuracy", teacher=None)
+    apart = [row for row in rows if not row.comparable]
+    page = Page(render(story, rows))
+    assert 0 < len(apart) < len(rows)
+    assert f"{len(apart)} that cannot be compared, and why" in page.text
+    assert [tag for tag, _ in page.elements if tag in ("details", "summary")] == ["details", "summary"]
+    assert "None is of this student" not in page.text
+    assert "None is of this student" in Page(render(story, apart)).text
+
+
+@pytest.mark.parametrize(("names", "read"), [("", ""), ("a", "a"), ("ab", "a and b"), ("abc", "a, b and c")])
+def test_names_in_a_row(names: str, read: str) -> None:
+    assert words.listed([*names]) == read
