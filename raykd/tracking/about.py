@@ -96,9 +96,11 @@ def model_note(task: str) -> str:
     return f"The champions of raykd's sweeps on the task `{task}`; `@champion` is the latest one."
 
 
-def version_note(spec: SweepSpec, tags: Mapping[str, str], entry: Entry) -> str:
-    """A champion in a few words."""
+def version_note(spec: SweepSpec, tags: Mapping[str, str], entry: Entry, mean: float | None) -> str:
+    """A champion in a few words. mean: over fresh seeds, where it ran on several: this student is the best of them, and
+    what the next one will be is rather the mean."""
     score = f"{float(tags['raykd.score']):.4f} {spec.task.primary}, " if "raykd.score" in tags else ""
+    score += f"the mean over fresh seeds {mean:.4f}, " if mean is not None else ""
     student = f"`{spec.student_of(entry.settings)}` of `{spec.teacher_name}`"
     return f"Champion of sweep `{spec.name}`, run {entry.label}: {score}{student}, {settings_text(entry.settings)}."
 

@@ -202,7 +202,8 @@ class Tracker:
             self.client.log_artifact(run, str(file))
         if end.student is not None and self.model is None:
             name = f"raykd-{spec.task.name}"
-            said = about.version_note(spec, end.tags or {}, champion) if champion is not None else ""
+            mean = end.scores.get("champion")
+            said = about.version_note(spec, end.tags or {}, champion, mean) if champion is not None else ""
             self.model = register(
                 end.student,
                 name=name,

@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 from raykd.models.cost import Cost
 from raykd.search.spec import SweepSpec
 from raykd.tracking import tracker as tracking
-from raykd.tracking.about import NOTE, made_by
+from raykd.tracking.about import NOTE, made_by, version_note
 from raykd.tracking.tracker import Conclusion, Tracker
 from tests.tracking.test_tracker import Book, database, die, points, runs, spec_of
 
@@ -111,3 +111,12 @@ def test_a_trial_is_named_described_and_priced(
     assert found[2].data.tags[NOTE] == f"{running.data.tags[NOTE]}\n\n{says}"
     assert found[3].data.tags[NOTE].startswith("A run on a fresh seed: ")
     assert points(database, found[2], "student_cost/flops") == [(0, 13_700_000.0)]
+
+
+def test_a_champion_names_its_score_and_the_mean_of_its_seeds(spec: SweepSpec, book: Book) -> None:
+    entry = book.entry(book.put("t0000-s2", TrialState.COMPLETE, 1))
+    tags = {"raykd.score": "0.8119"}
+    assert "run t0000-s2: 0.8119 accuracy, the mean over fresh seeds 0.8031, `cut:1` of" in version_note(
+        spec, tags, entry, 0.8031
+    )
+    assert "0.8119 accuracy, `cut:1` of" in version_note(spec, tags, entry, None)
