@@ -7,9 +7,10 @@ Rung r lies at evaluation ``grace * reduction**r``. A trial that reaches it goes
 Two things are added, so that what is compared is comparable:
 
 - **Equal progress.** A trial whose first stage trains no classifier has no score at the early rungs. It is judged at
-  its first score instead, with those that have one at that very evaluation. They are survivors: one of them stands for
-  ``reduction**r`` that were there before the r rungs the late trial missed. As many go on as would have, had all of
-  them been judged from the start; so of equally good trials equally many survive, however late they begin.
+  its first score instead, among those that missed the same rungs: of them as many go on as of the others at all of
+  these rungs together. So of equally good trials equally many survive, however late they begin. (Ranked together with
+  the survivors of the rungs it missed, up to twice as many late trials would: they were chosen by early, noisy scores,
+  and are not the best they could be.) One that belongs to the best of those survivors goes on in any case.
 - **A floor.** Scores at or below that of always giving the same answer say that nothing was learnt yet, not how much:
   they count as equal, and so stop nobody while the better places are not taken.
 """
@@ -25,8 +26,7 @@ class Halving:
 
     def __init__(self, grace: int, reduction: int, floor: float = -math.inf) -> None:
         self.grace, self.reduction, self.floor = grace, reduction, floor
-        self._scores: dict[int, list[float]] = {}  # by evaluation
-        self._places: dict[int, float] = {}  # by evaluation: how many of those there may be there
+        self._scores: dict[tuple[int, int], list[float]] = {}  # by evaluation and rungs missed before it
         self._latest: dict[str, int] = {}  # by trial: its last evaluation with a score
 
     def stops(self, label: str, evaluation: int, score: float) -> bool:
@@ -42,11 +42,16 @@ class Halving:
         if math.isnan(score):
             return judged
         level = max(score, self.floor)
-        scores = self._scores.setdefault(evaluation, [])
+        scores = self._scores.setdefault((evaluation, missed), [])
         bisect.insort(scores, level)
-        self._places[evaluation] = self._places.get(evaluation, 0.0) + self.reduction**-missed
-        places = self._places[evaluation] / (self.reduction if rung else 1)
-        return judged and level < scores[-max(1, math.floor(places + 1e-9))]
+        places = max(1, len(scores) // self.reduction ** (missed + rung))
+        return judged and level < scores[-places] and not (missed and self._outdoes(level, evaluation, missed))
+
+    def _outdoes(self, level: float, evaluation: int, missed: int) -> bool:
+        """Whether a late trial is among the best of those that were there from the start and still are."""
+        survivors = self._scores.get((evaluation, 0), [])
+        places = len(survivors) // self.reduction**missed
+        return places > 0 and level > survivors[-places]
 
 
 def rungs_before(evaluation: int, grace: int, reduction: int) -> int:

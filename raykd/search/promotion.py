@@ -13,7 +13,7 @@ import math
 
 from raykd.search.halving import rungs_before
 
-Where = tuple[int, str]  # an evaluation, and among whom trials are compared there
+Where = tuple[int, int, str]  # an evaluation, how many rungs were missed before it, and among whom trials are compared
 
 
 class Promotion:
@@ -22,7 +22,6 @@ class Promotion:
     def __init__(self, grace: int, reduction: int, floor: float = -math.inf) -> None:
         self.grace, self.reduction, self.floor = grace, reduction, floor
         self._reached: dict[Where, list[tuple[float, int, str]]] = {}  # (-score, arrival, trial), sorted
-        self._places: dict[Where, float] = {}  # see Halving
         self._latest: dict[str, int] = {}  # by trial: its last evaluation with a score
         self._waits: dict[str, Where] = {}  # by trial: where it waits
 
@@ -37,13 +36,10 @@ class Promotion:
         missed = before - rungs_before(latest + 1, self.grace, self.reduction)
         rung = evaluation == self.grace * self.reduction**before
         level = -math.inf if math.isnan(score) else max(score, self.floor)
-        here = (evaluation, among)
-        reached = self._reached.setdefault(here, [])
-        bisect.insort(reached, (-level, len(self._latest), label))
-        places = self.reduction**-missed / (self.reduction if rung else 1)
-        self._places[here] = self._places.get(here, 0.0) + places
         if not rung and not missed:
             return False
+        here = (evaluation, missed, among)
+        bisect.insort(self._reached.setdefault(here, []), (-level, len(self._latest), label))
         self._waits[label] = here
         if label in self._leading(here):
             del self._waits[label]
@@ -60,9 +56,9 @@ class Promotion:
 
     def best(self) -> str | None:
         """Of the trials that wait farthest on, the best: who goes on if nobody else does."""
-        farthest = max((evaluation for evaluation, _ in self._waits.values()), default=0)
+        farthest = max((where[0] for where in self._waits.values()), default=0)
         there = [one for where, reached in self._reached.items() if where[0] == farthest for one in reached]
-        return next((label for _, _, label in sorted(there) if self._waits.get(label, (0, ""))[0] == farthest), None)
+        return next((label for _, _, label in sorted(there) if self._waits.get(label, (0, 0, ""))[0] == farthest), None)
 
     def goes_on(self, label: str) -> None:
         """Trial `label` waits no longer."""
@@ -70,5 +66,7 @@ class Promotion:
 
     def _leading(self, where: Where) -> list[str]:
         """The trials that have earned their places there, the best first."""
-        count = math.floor(self._places[where] + 1e-9)
+        evaluation, missed, _ = where
+        rung = evaluation == self.grace * self.reduction ** rungs_before(evaluation, self.grace, self.reduction)
+        count = len(self._reached[where]) // self.reduction ** (missed + rung)
         return [label for level, _, label in self._reached[where][:count] if -level > self.floor]

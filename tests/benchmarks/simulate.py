@@ -1,6 +1,6 @@
 """How well a search chooses, and how honestly it reports, on synthetic response surfaces over the papers' grids.
 
-``python -m tests.benchmarks.simulate [--sweeps 40] [--quick] [--tasks rte cola] [--parts rivals null staged ways]``
+``python -m tests.benchmarks.simulate [--sweeps 40] [--quick] [--tasks rte cola] [--parts rivals ceiling null staged]``
 
 Nothing is trained: simulate_surfaces says what is assumed. Each sweep is a world of its own (surface, examples), the
 same for all rivals, who may all spend the same epochs, baselines and finals included; four runs at a time.
@@ -111,6 +111,23 @@ def staged(task: Task, space: Space, sweeps: int) -> None:
         )
 
 
+def ceiling(task: Task, space: Space, sweeps: int, shape: str, seeds: int = 40) -> None:
+    """What could be chosen if training cost nothing: every point of the grid on many seeds. What is then still missing
+    is lost to the finite number of examples that select."""
+    shares = []
+    for seed in range(1, sweeps + 1):
+        world, draws = World(task, space, seed, shape=shape), np.random.default_rng([seed, 5])
+        points = np.arange(world.none)
+        known = np.mean([ends(world, "select", points, draws) for _ in range(seeds)], axis=0)
+        shares.append(100 * world.share(int(known.argmax())))
+    error = np.std(shares, ddof=1) / sweeps**0.5
+    print(
+        f"{task.name}, {shape}: every point on {seeds} seeds ({seeds * 100:,}% of the grid's cost) has the best at "
+        f"{np.mean(shares):.1f} ± {error:.1f}% of the gain",
+        flush=True,
+    )
+
+
 def ways() -> dict[str, Rival]:
     """What the defaults are chosen by."""
     base = Ways()
@@ -138,7 +155,10 @@ def main() -> None:
     parser.add_argument("--grid", choices=SHARE, default="ckd")
     parser.add_argument("--shape", choices=SHAPES, default="peak")
     parser.add_argument(
-        "--parts", nargs="+", choices=("rivals", "null", "staged", "ways"), default=("rivals", "null", "staged")
+        "--parts",
+        nargs="+",
+        choices=("rivals", "ceiling", "null", "staged", "ways"),
+        default=("rivals", "null", "staged"),
     )
     chosen = parser.parse_args()
     sweeps, nulls = (3, 3) if chosen.quick else (chosen.sweeps, chosen.null_sweeps)
@@ -150,6 +170,8 @@ def main() -> None:
             table(title, rows(task, space, RIVALS, range(1, sweeps + 1), share, chosen.shape), "ours")
         if "ways" in chosen.parts:
             table(title, rows(task, space, ways(), range(1, sweeps + 1), share, chosen.shape), "3 finalists, 3 seeds")
+        if "ceiling" in chosen.parts:
+            ceiling(task, space, sweeps, chosen.shape)
         if "null" in chosen.parts:
             null(task, space, nulls)
         if "staged" in chosen.parts:
