@@ -10,7 +10,8 @@ Two things are added, so that what is compared is comparable:
   its first score instead, among those that missed the same rungs: of them as many go on as of the others at all of
   these rungs together. So of equally good trials equally many survive, however late they begin. (Ranked together with
   the survivors of the rungs it missed, up to twice as many late trials would: they were chosen by early, noisy scores,
-  and are not the best they could be.) One that belongs to the best of those survivors goes on in any case.
+  and are not the best they could be.) One that belongs to the best of those survivors goes on in any case; and the
+  first few of a kind, too few for a share, are ranked with the survivors nonetheless, of whom each keeps its place.
 - **A floor.** Scores at or below that of always giving the same answer say that nothing was learnt yet, not how much:
   they count as equal, and so stop nobody while the better places are not taken.
 """
@@ -44,14 +45,16 @@ class Halving:
         level = max(score, self.floor)
         scores = self._scores.setdefault((evaluation, missed), [])
         bisect.insort(scores, level)
-        places = max(1, len(scores) // self.reduction ** (missed + rung))
-        return judged and level < scores[-places] and not (missed and self._outdoes(level, evaluation, missed))
-
-    def _outdoes(self, level: float, evaluation: int, missed: int) -> bool:
-        """Whether a late trial is among the best of those that were there from the start and still are."""
+        if not judged:
+            return False
         survivors = self._scores.get((evaluation, 0), [])
-        places = len(survivors) // self.reduction**missed
-        return places > 0 and level > survivors[-places]
+        share = self.reduction ** (missed + rung)
+        if missed and len(scores) < share:
+            places = int(len(survivors) / self.reduction**rung + len(scores) / share)
+            return level < sorted([*survivors, *scores])[-max(1, places)]
+        best = len(survivors) // self.reduction**missed
+        outdoes = missed > 0 and best > 0 and level > survivors[-best]
+        return level < scores[-max(1, len(scores) // share)] and not outdoes
 
 
 def rungs_before(evaluation: int, grace: int, reduction: int) -> int:

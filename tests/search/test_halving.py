@@ -94,16 +94,28 @@ def test_a_report_of_an_earlier_evaluation_is_no_rung_again() -> None:
     assert before == vars(halving)
 
 
-def test_who_comes_late_is_compared_with_those_who_came_late() -> None:
+def test_the_first_who_come_late_are_compared_with_those_who_are_still_there() -> None:
     halving = Halving(1, 2)  # rungs at 1, 2 and 4
+    for trial in range(8):  # one that is better comes first, so that half go on at each rung
+        for evaluation in range(1, 4):
+            if halving.stops(f"t{trial}", evaluation, 0.7 - 0.01 * trial):
+                break
+    # Only t0 is left at evaluation 3. Late trials have missed two rungs: one in four goes on.
+    assert halving.stops("worse", 3, 0.6)
+    assert not halving.stops("better", 3, 0.75)
+    assert halving.stops("second", 3, 0.72)  # of one survivor and three late trials one and three quarters may go on
+
+
+def test_many_who_come_late_are_compared_with_one_another() -> None:
+    halving = Halving(1, 2)
     for evaluation in (1, 2, 3):
         assert not halving.stops("early", evaluation, 0.9)
-    assert not halving.stops("first", 3, 0.6)
-    assert halving.stops("worse", 3, 0.5)
-    assert not halving.stops("better", 3, 0.7)
-    assert halving.stops("second", 3, 0.65)  # two rungs missed: one in four goes on
-    assert not halving.stops("first", 4, 0.6)  # from here on it is one of them, and the first of them to come
-    assert halving.stops("better", 4, 0.5)
+    assert all(halving.stops(f"late {number}", 3, 0.5) for number in range(3))
+    assert not halving.stops("fourth", 3, 0.6)  # the best of four
+    assert halving.stops("fifth", 3, 0.55)
+    assert not halving.stops("sixth", 3, 0.7)
+    assert not halving.stops("fourth", 4, 0.6)  # from here on it is one of all, and the first of them to come
+    assert halving.stops("sixth", 4, 0.5)
 
 
 def test_one_that_would_be_among_the_best_of_the_others_goes_on_in_any_case() -> None:
@@ -111,8 +123,9 @@ def test_one_that_would_be_among_the_best_of_the_others_goes_on_in_any_case() ->
     for trial in range(4):  # each better than those before it: all go on
         for evaluation in (1, 2, 3):
             assert not halving.stops(f"t{trial}", evaluation, 0.1 * trial)
-    assert not halving.stops("best", 3, 0.9)
-    assert not halving.stops("good", 3, 0.4)  # not among the late ones, but it beats all four of the others
+    for number in range(4):
+        assert not halving.stops(f"late {number}", 3, 0.9)
+    assert not halving.stops("good", 3, 0.4)  # not among the best late ones, but it beats all four of the others
     assert halving.stops("fair", 3, 0.25)  # beats three of them
 
 
