@@ -87,7 +87,7 @@ def pack(answers: np.ndarray) -> str:
 
 
 def unpack(text: str) -> np.ndarray:
-    """The answers that were packed, of the same type. Raises ValueError if the text is damaged."""
+    """The answers that were packed, of the same type. Raises ValueError if the text is so damaged that they may differ."""
     try:
         packed = base64.b64decode(text, validate=True)
         reader = zlib.decompressobj()

@@ -129,15 +129,21 @@ def test_round_trip(answers: np.ndarray) -> None:
 
 @settings(deadline=None, max_examples=300)
 @given(answers=ANSWERS, data=st.data())
-def test_damage_is_seen(answers: np.ndarray, data: st.DataObject) -> None:
+def test_damage_is_seen_or_does_no_harm(answers: np.ndarray, data: st.DataObject) -> None:
+    """Deflate does not read every bit."""
     text = pack(answers)
     at = data.draw(st.integers(0, len(text) - 1))
     other = data.draw(st.sampled_from(["", "A", "=", "/", "z", "\u00e9", text[at] * 2]))
     harmed = text[:at] + other + text[at + 1 :]
-    if harmed == text:
-        return
-    with pytest.raises(ValueError, match="damaged"):
-        unpack(harmed)
+    try:
+        found = unpack(harmed)
+    except ValueError as error:
+        found, said = None, str(error)
+    if found is None:
+        assert "damaged" in said
+        assert harmed != text
+    else:
+        assert (found.dtype, found.tobytes()) == (answers.dtype, answers.tobytes())
 
 
 def test_more_damage() -> None:
