@@ -87,7 +87,8 @@ def pack(answers: np.ndarray) -> str:
 
 
 def unpack(text: str) -> np.ndarray:
-    """The answers that were packed, of the same type. Raises ValueError if the text is so damaged that they may differ."""
+    """The answers that were packed, of the same type. Raises ValueError for damage to the text, but for such as changes
+    no answer."""
     try:
         packed = base64.b64decode(text, validate=True)
         reader = zlib.decompressobj()
