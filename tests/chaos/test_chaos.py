@@ -20,7 +20,8 @@ OF_GROUPS = (("SIGKILL of a group's Tune actor", "middle"), ("SIGKILL of one wor
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("share", [SHARE, pytest.param(OF_GROUPS, marks=pytest.mark.long)], ids=["alone", "groups"])
+@pytest.mark.long
+@pytest.mark.parametrize("share", [SHARE, OF_GROUPS], ids=["alone", "groups"])
 def test_a_share_of_the_faults_is_survived(share: tuple[tuple[str, str], ...], tmp_path: Path) -> None:
     rows = tmp_path / "rows.json"
     asked = [f"--case={name}@{moment}" for name, moment in share]

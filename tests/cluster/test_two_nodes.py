@@ -26,12 +26,13 @@ PLACES = [
     "raylets",
     pytest.param(
         "hosts",
-        marks=[pytest.mark.skipif(not namespaces_work(), reason="no network namespaces here"), pytest.mark.long],
+        marks=pytest.mark.skipif(not namespaces_work(), reason="no network namespaces here"),
     ),
 ]
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("where", PLACES)
 def test_two_nodes_train_as_one_does(where: str, tmp_path: Path) -> None:
     setting = build(tmp_path, regression=False)

@@ -10,7 +10,7 @@ from raykd.search.space_keep import kept
 from raykd.search.spec import SweepSpec
 from tests.sweep.conftest import Place
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 def book(place: Place, name: str) -> Ledger:

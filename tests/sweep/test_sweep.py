@@ -210,6 +210,7 @@ def test_a_name_that_is_taken_is_refused(place: Place, finished: tuple[str, str]
     assert "--resume" in output
 
 
+@pytest.mark.long
 def test_a_group_of_two_workers(place: Place) -> None:
     """DDP under Ray Train; trials that are stopped end by themselves and give their workers back, so the sweep ends."""
     name = "group"
