@@ -13,15 +13,15 @@ from itertools import combinations
 import numpy as np
 
 WIDTH = 8  # candidates for each place
-ALIKE = 0.5  # of the middling disagreement among the candidates
+ALIKE = 0.25  # of the middling disagreement among the candidates: neighbours, not relatives
 
 
 def apart(ranked: Sequence[str], answers: Callable[[str], np.ndarray | None], many: int) -> list[str]:
     """The first `many` of `ranked`, the best first, without those that answer much as a better one does.
 
     answers: of a trial, what it answered [N] on the same examples; None if that is unknown, then it is like nobody. Two
-    are alike if they disagree on fewer than half as many examples as two candidates do in the middle. If too few differ
-    the best of the others are taken too.
+    are alike if they disagree on fewer than a quarter as many examples as two candidates do in the middle. If too few
+    differ the best of the others are taken too.
     """
     candidates = list(ranked[: WIDTH * many])
     if many < 2 or len(candidates) <= many:

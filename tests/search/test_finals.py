@@ -159,7 +159,7 @@ def test_one_that_answers_as_a_better_one_makes_room(tmp_path: Path, spec: Sweep
     ledger = open_(tmp_path, spec, space)
     finish(ledger, started(ledger), 0.4)
     split = next(iter(spec.dev))
-    answers = [[1, 1, 1, 1, 0, 0, 0, 0], [1, 1, 1, 1, 0, 0, 0, 1], [0, 0, 0, 0, 0, 0, 0, 0], [1, 1, 0, 0, 0, 0, 0, 0]]
+    answers = [[1] * 8 + [0] * 8, [1] * 8 + [0] * 7 + [1], [0] * 16, [1] * 4 + [0] * 12]
     for score, own in zip((0.8, 0.7, 0.6, 0.5), answers, strict=True):
         label = started(ledger)
         ledger.report(label, {**report(8, score), "answers": {split: pack(np.array(own, dtype=np.uint8))}})
