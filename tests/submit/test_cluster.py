@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,8 @@ def start(head: Head, project: Path, *words: str, **environment: str) -> subproc
     return subprocess.Popen(
         [sys.executable, "-m", "raykd", "submit", "--address", head.address, *words], cwd=project, text=True,
         env={**os.environ, **given}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        # Where these tests are a shell's background job they ignore SIGINT, and what they start would too.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
 
 
