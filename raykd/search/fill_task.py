@@ -32,14 +32,29 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Spent:
+    """rows that the teacher was asked about, the seconds that it took to answer (answering) and those with packing and
+    writing what it said (storing), of all workers together."""
+
+    rows: int = 0
+    answering: float = 0.0
+    storing: float = 0.0
+
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(self.rows + other.rows, self.answering + other.answering, self.storing + other.storing)
+
+    @property
+    def pace(self) -> float | None:
+        """Seconds a row; None where nothing was asked."""
+        return self.answering / self.rows if self.rows else None
+
+
+@dataclass(frozen=True)
 class Filled:
-    """What came of a shard. refused: parts that cannot be stored, and why (see fill); asked: rows that the teacher was
-    asked about; answering: seconds that it took; storing: the same with packing and writing what it said."""
+    """What came of a shard. refused: parts that cannot be stored, and why (see fill)."""
 
     refused: list[str]
-    asked: int
-    answering: float
-    storing: float
+    spent: Spent
 
 
 def fill_shard(job: Job, shard: int) -> Filled:
@@ -66,7 +81,7 @@ def fill_shard(job: Job, shard: int) -> Filled:
         parts = [Part(Path(job.root) / about.name, about) for about in job.abouts]
         refused = fill(parts, shard, teacher, train, device, asked)
     rows, answering = sum(rows for rows, _ in took), sum(seconds for _, seconds in took)
-    return Filled(refused, rows, answering, time.perf_counter() - began)
+    return Filled(refused, Spent(rows, answering, time.perf_counter() - began))
 
 
 @functools.lru_cache(maxsize=1)

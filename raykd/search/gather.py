@@ -24,13 +24,13 @@ from raykd.knowledge.library import Library
 from raykd.knowledge.plan import Plan, lines, plan
 from raykd.knowledge.shards import Part
 from raykd.models.source import digest
-from raykd.search.fill_task import Filled, Job, fill_shard
+from raykd.search.fill_task import Filled, Job, Spent, fill_shard
 from raykd.search.holder import held
 from raykd.search.room import room
 from raykd.search.shelf import Shelf
 from raykd.search.space import Space
 from raykd.search.spec import SweepSpec
-from raykd.search.stored import Asked, note, remember
+from raykd.search.stored import note, remember
 from raykd.search.wanted import facts_of, wanted_by_all
 from raykd.tasks.encode import Encoded
 from raykd.train.trial import pair_of
@@ -75,11 +75,11 @@ def gather(
     builder = workspace.root / "builders" / f"{library.teacher[:16]}-{library.data[:16]}"
     try:
         with _alone(builder, workspace, say):
-            places, asked, refused = _build(planned, library, facts_of(pair, spec.task), train, spec, shelf, console)
-            ever = remember(asked, builder, workspace)
+            places, spent, refused = _build(planned, library, facts_of(pair, spec.task), train, spec, shelf, console)
+            ever = remember(spent, builder, workspace)
         if noted:
             live = bool(planned.dear or planned.batchwise or refused)
-            note(room(workspace, spec.name), len(train), asked, ever, live=live)
+            note(room(workspace, spec.name), len(train), spent, ever, live=live)
     except (OSError, RayError) as error:  # a full disk, say; what stands by now is found again
         say(f"warning: it could not be stored ({str(error).splitlines()[0]}); trials ask the teacher live")
         return spec
@@ -88,8 +88,8 @@ def gather(
 
 def _build(
     planned: Plan, library: Library, facts: Facts, train: Encoded, spec: SweepSpec, shelf: Shelf, console: Console
-) -> tuple[list[str], Asked, bool]:
-    """The places of the parts, once every shard of theirs is there; what was asked for that; whether a part cannot be
+) -> tuple[list[str], Spent, bool]:
+    """The places of the parts, once every shard of theirs is there; what that took; whether a part cannot be
     stored."""
 
     def say(line: str) -> None:
@@ -109,35 +109,35 @@ def _build(
         for shard in shelf.missing(part):
             jobs.setdefault((part.about.rows_per_shard, shard), []).append(part)
     flops = 2 * spec.teacher_parameters * int(train.lengths.sum())
-    bad, asked = _run(jobs, spec, shelf, console, here=flops < SMALL_FLOPS) if jobs else ({}, Asked())
+    bad, spent = _run(jobs, spec, shelf, console, here=flops < SMALL_FLOPS) if jobs else ({}, Spent())
     for name, why in sorted(bad.items()):
         say(f"asked live, as it cannot be stored: {name}: {why}")
     kept = [part for part in parts if part.folder.name not in bad]
     for part in kept:
         shelf.complete(part)
-    return [shelf.place(part) for part in kept], asked, bool(bad)
+    return [shelf.place(part) for part in kept], spent, bool(bad)
 
 
 def _run(
     jobs: dict[tuple[int, int], list[Part]], spec: SweepSpec, shelf: Shelf, console: Console, *, here: bool
-) -> tuple[dict[str, str], Asked]:
+) -> tuple[dict[str, str], Spent]:
     """Have every shard written, on all nodes or `here`; the parts that cannot hold what the teacher says, and why; and
-    what it was asked."""
+    what that took."""
 
     def job(parts: list[Part]) -> Job:
         abouts = tuple(part.about for part in parts)
         return Job(spec.teacher, spec.task.head, spec.train, shelf.root, abouts, spec.threads)
 
     todo = [(job(parts), shard) for (_, shard), parts in sorted(jobs.items(), key=lambda item: item[0])]
-    started, refused, asked = time.monotonic(), dict[str, str](), Asked()
+    started, refused, spent = time.monotonic(), dict[str, str](), Spent()
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         shown = bar.add_task("storing what the teacher says", total=len(todo))
         for filled in (fill_shard(*one) for one in todo) if here else _on_all_nodes(todo, spec):
             refused |= {name: why for name, _, why in (line.partition(": ") for line in filled.refused)}
-            asked = asked.and_(filled)
+            spent += filled.spent
             bar.advance(shown)
     console.print(f"teacher's knowledge: stored in {time.monotonic() - started:.0f} s", markup=False)
-    return refused, asked
+    return refused, spent
 
 
 def _on_all_nodes(todo: list[tuple[Job, int]], spec: SweepSpec) -> Iterator[Filled]:

@@ -36,9 +36,7 @@ class Halving:
         if evaluation <= latest:  # told before
             return False
         self._latest[label] = evaluation
-        before = rungs_before(evaluation, self.grace, self.reduction)
-        missed = before - rungs_before(latest + 1, self.grace, self.reduction)
-        rung = evaluation == self.grace * self.reduction**before
+        missed, rung = standing(evaluation, latest, self.grace, self.reduction)
         judged = rung or missed > 0
         if math.isnan(score):
             return judged
@@ -57,8 +55,14 @@ class Halving:
         return level < scores[-max(1, len(scores) // share)] and not outdoes
 
 
-def rungs_before(evaluation: int, grace: int, reduction: int) -> int:
-    """How many rungs lie before `evaluation`."""
+def standing(evaluation: int, latest: int, grace: int, reduction: int) -> tuple[int, bool]:
+    """How many rungs a trial has missed whose last score before that at `evaluation` was at `latest` (0: never), and
+    whether `evaluation` is one itself."""
+    before = _rungs_before(evaluation, grace, reduction)
+    return before - _rungs_before(latest + 1, grace, reduction), evaluation == grace * reduction**before
+
+
+def _rungs_before(evaluation: int, grace: int, reduction: int) -> int:
     rung = 0
     while grace * reduction**rung < evaluation:
         rung += 1

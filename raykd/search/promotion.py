@@ -2,8 +2,8 @@
 
 A trial waits at each rung until it is among the best 1 in `reduction` of all that have reached it, however many came
 after it; then it goes on from its checkpoint. So no early comer is carried on, or thrown out, for want of company.
-Where rungs lie, how trials are judged that have no score early, and what the floor is, is as in `raykd.search.halving`;
-but a score at the floor, which says nothing, carries nobody on.
+Where rungs lie and what the floor is, is as in `raykd.search.halving`; but a score at the floor, which says nothing,
+carries nobody on. Trials that have no score early wait among those that missed the same rungs.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from __future__ import annotations
 import bisect
 import math
 
-from raykd.search.halving import rungs_before
+from raykd.search.halving import standing
 
-Where = tuple[int, int, str]  # an evaluation, how many rungs were missed before it, and among whom trials are compared
+Where = tuple[int, int, str]  # an evaluation, how many rungs are decided there at once, and among whom
 
 
 class Promotion:
@@ -32,13 +32,11 @@ class Promotion:
         if evaluation <= latest:  # told before
             return False
         self._latest[label] = evaluation
-        before = rungs_before(evaluation, self.grace, self.reduction)
-        missed = before - rungs_before(latest + 1, self.grace, self.reduction)
-        rung = evaluation == self.grace * self.reduction**before
-        level = -math.inf if math.isnan(score) else max(score, self.floor)
+        missed, rung = standing(evaluation, latest, self.grace, self.reduction)
         if not rung and not missed:
             return False
-        here = (evaluation, missed, among)
+        level = -math.inf if math.isnan(score) else max(score, self.floor)
+        here = (evaluation, missed + rung, among)
         bisect.insort(self._reached.setdefault(here, []), (-level, len(self._latest), label))
         self._waits[label] = here
         if label in self._leading(here):
@@ -66,7 +64,5 @@ class Promotion:
 
     def _leading(self, where: Where) -> list[str]:
         """The trials that have earned their places there, the best first."""
-        evaluation, missed, _ = where
-        rung = evaluation == self.grace * self.reduction ** rungs_before(evaluation, self.grace, self.reduction)
-        count = len(self._reached[where]) // self.reduction ** (missed + rung)
+        count = len(self._reached[where]) // self.reduction ** where[1]
         return [label for level, _, label in self._reached[where][:count] if -level > self.floor]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from raykd import storage
 from raykd.report.story import Stored
-from raykd.search.fill_task import Filled
+from raykd.search.fill_task import Spent
 from raykd.search.room import Room
 from raykd.workspace import Workspace
 
@@ -18,41 +18,21 @@ NOTE = "knowledge.json"  # in the sweep's folder
 EVER = "asked.json"  # beside whoever builds the store of one teacher and split: what all sweeps together asked
 
 
-@dataclass(frozen=True)
-class Asked:
-    """rows that the teacher was asked about, the seconds that it took to answer (answering) and those with packing and
-    writing (storing), of all workers together."""
-
-    rows: int = 0
-    answering: float = 0.0
-    storing: float = 0.0
-
-    def and_(self, other: Asked | Filled) -> Asked:
-        """Both together."""
-        rows = other.rows if isinstance(other, Asked) else other.asked
-        return Asked(self.rows + rows, self.answering + other.answering, self.storing + other.storing)
-
-    @property
-    def pace(self) -> float | None:
-        """Seconds a row; None where nothing was asked."""
-        return self.answering / self.rows if self.rows else None
-
-
-def remember(asked: Asked, builder: Path, workspace: Workspace) -> Asked:
-    """Add `asked` to what was asked ever, in the folder `builder` of the workspace, and give all of it. Nobody else may
+def remember(spent: Spent, builder: Path, workspace: Workspace) -> Spent:
+    """Add `spent` to what was asked ever, in the folder `builder` of the workspace, and give all of it. Nobody else may
     do so at that time."""
     place = storage.join(workspace.place(builder), EVER)
-    all_of_it = _asked(_read(place)).and_(asked)
-    if asked.rows:
+    all_of_it = _spent(_read(place)) + spent
+    if spent.rows:
         storage.write_text(place, json.dumps(asdict(all_of_it)))
     return all_of_it
 
 
-def note(room: Room, rows: int, asked: Asked, ever: Asked, *, live: bool) -> None:
-    """Keep for the sweep's report that it reads from a store of `rows` rows, of which it asked `asked` itself; what it
+def note(room: Room, rows: int, spent: Spent, ever: Spent, *, live: bool) -> None:
+    """Keep for the sweep's report that it reads from a store of `rows` rows, and what it `spent` on it itself; what it
     noted at an earlier start is added to. live: something is not stored, and is asked live."""
     before = _read(storage.join(room.place, NOTE))
-    own = _asked(before).and_(asked)
+    own = _spent(before) + spent
     pace = own.pace or before.get("pace") or ever.pace
     live = live or bool(before.get("live"))
     room.folder.mkdir(parents=True, exist_ok=True)
@@ -64,12 +44,12 @@ def noted(room: Room) -> Stored | None:
     found = _read(storage.join(room.place, NOTE))
     if not found:
         return None
-    own = _asked(found)
+    own = _spent(found)
     return Stored(int(found["of"]), own.rows, own.storing, found["pace"], bool(found["live"]))
 
 
-def _asked(found: Mapping[str, Any]) -> Asked:
-    return Asked(**{name: found[name] for name in ("rows", "answering", "storing") if name in found})
+def _spent(found: Mapping[str, Any]) -> Spent:
+    return Spent(**{name: found[name] for name in ("rows", "answering", "storing") if name in found})
 
 
 def _read(place: str) -> dict[str, Any]:

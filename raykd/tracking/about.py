@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
 
     from raykd.models.cost import Cost
-    from raykd.search.ledger import Entry
+    from raykd.search.entry import Entry
     from raykd.search.spec import SweepSpec
 
 MOST = 5000  # letters of a description, links left aside: a tag of MLflow's SQL store takes 8,000
