@@ -46,10 +46,9 @@ class Staged:
     late: bool
 
 
-def spec_of(world: World, ways: Ways, seed: int, budget: float) -> SweepSpec:
-    """A sweep that needs no data. What the baselines and the finals may take at most is kept from the search."""
+def spec_of(world: World, ways: Ways, seed: int) -> SweepSpec:
+    """A sweep that needs no data."""
     task, longest = world.task, float(world.epochs.max())
-    kept = longest * (1 + (ways.finalists and (ways.finalists + 2) * ways.final_seeds))
     training = Training(epochs=longest, evaluations=EVALUATIONS)
     few = fidelity(task.select, task.train, training, grace=ways.grace, reduction=ways.reduction)
     floor = metric_of(task.metric, np.ones(1), np.zeros(1), float(world.labels["select"].mean()))
@@ -61,16 +60,18 @@ def spec_of(world: World, ways: Ways, seed: int, budget: float) -> SweepSpec:
         student_parameters=1, space=world.space.name, method=None, trials=ways.trials or world.none,
         concurrency=AT_ONCE, sampler=ways.sampler, seed=seed, training=training, tracking_uri="none",
         pruner=ways.pruner, floor=float(floor[0]), grace=few.grace, reduction=few.reduction,
-        max_epochs=max(longest, budget - kept - longest), finalists=ways.finalists, final_seeds=ways.final_seeds,
+        finalists=ways.finalists, final_seeds=ways.final_seeds,
     )  # fmt: skip
 
 
 def drive(
     world: World, ways: Ways, seed: int, budget: float, staged: Staged | None = None
 ) -> tuple[Ledger, dict[str, Run], float, tempfile.TemporaryDirectory[str]]:
-    """A whole sweep: its ledger, its runs, the epochs trained, and the folder that the journal lies in."""
+    """A whole sweep: its ledger, its runs, the epochs trained, and the folder that the journal lies in. The search is
+    closed, as by a time budget, when one more trial and the finals as they would be now take what is left of `budget`.
+    """
     draws = np.random.default_rng([seed, 7])
-    spec = spec_of(world, ways, seed, budget)
+    spec = spec_of(world, ways, seed)
     folder = tempfile.TemporaryDirectory(prefix="simulated-")
     labels = world.labels["select"]
 
@@ -79,8 +80,15 @@ def drive(
 
     ledger = Ledger(Journal(Path(folder.name)), spec, world.space, "trials", how_good)
     runs: dict[str, Run] = {}
+    longest = float(world.epochs.max())
+    at_most = longest * (ways.finalists and (ways.finalists + 2) * ways.final_seeds)
+    committed = 0.0
 
     def start() -> Job | None:
+        nonlocal committed
+        planned = [float(world.epochs[world.number(settings)]) for _, settings in ledger.planned_finals()]
+        if ledger.searching and committed + longest + (sum(planned) if planned else at_most) > budget:
+            ledger.close()
         trial = ledger.next()
         if trial is None:
             return None
@@ -88,15 +96,18 @@ def drive(
         number, final = world.number(settings), parse(trial.label)
         slow = staged.until if staged and staged.late and number % 2 else 0.0
         runs[trial.label] = Run(world, number, draws, slow, seed=final.number if final else SEARCH)
+        committed += runs[trial.label].epochs
         return Job(trial.label, runs[trial.label])
 
     def told(job: Job, evaluation: int) -> bool:
+        nonlocal committed
         progress = float(PROGRESS[evaluation - 1])
         scored = staged is None or job.run.number % 2 == 0 or progress > staged.until or evaluation == EVALUATIONS
         report = _report(job.run, evaluation, scored)
         if ways.pruner == "paired" or evaluation == EVALUATIONS:
             report["answers"] = {"select": pack(job.run.answers_at("select", evaluation))}
         stop = ledger.report(job.label, report)
+        committed -= stop * job.run.epochs * (1 - evaluation / EVALUATIONS)
         if evaluation == EVALUATIONS and not stop:
             ledger.end(job.label, TrialState.COMPLETE)
         return stop
