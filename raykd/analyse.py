@@ -54,10 +54,10 @@ def analyse(
     checks += [partial(card, folder) for folder in folders]
     checks.append(partial(resolve, teacher, role="teacher") if teacher else lambda: None)
     _, *cards, given = together(checks)
-    checks = [partial(_one, "task", [spec.name for spec, _ in cards]) if task is None else lambda: task]
+    checks = [partial(_one, "task", [spec.flag for spec, _ in cards]) if task is None else lambda: task]
     checks.append(partial(_own_teacher, folders) if given is None else lambda: given)
     wanted, place = together(checks)
-    data = source.load(wanted, seed=1)
+    data = source.load(wanted)
     spec = task_spec(data)
     together([partial(_fits, place, folder, spec) for folder in folders])
     split, rows = next(iter(data.dev.items()))

@@ -52,7 +52,7 @@ def evaluate(student: str | Path, source: Source = Source(), *, task: str | None
     """
     folder = Path(student)
     spec, length = card(folder)
-    data = source.load(task or spec.name, seed=1)
+    data = source.load(task or spec.flag)
     wanted = task_spec(data)
     model, tokenizer = load_classifier(folder, wanted.head), load_tokenizer(folder)
     torch.set_num_threads(os.cpu_count() or 1)

@@ -18,7 +18,7 @@ from raykd.methods.plan import check_pair
 from raykd.models.save import move_into, place_for
 from raykd.models.source import version
 from raykd.models.student import parse_student
-from raykd.prepare import parameters_of, prepare, training_of
+from raykd.prepare import check_head, parameters_of, prepare, training_of
 from raykd.tasks.source import Source
 from raykd.teachers import teach_teacher
 from raykd.train.checkpoint import scratch
@@ -43,7 +43,7 @@ def teach(
     console = console or Console()
     training = training_of(settings)
     folder = place_for(out or here().teachers / task)
-    data = source.load(task, training.seed)
+    data = source.load(task)
     scores = teach_teacher(data, teacher, training, folder, here(), partial(console.print, markup=False))
     return folder, scores
 
@@ -56,6 +56,7 @@ def distill(
     parameters: dict[str, Any] | None = None,
     teacher: str | None = None,
     student: str | None = None,
+    head: str = "fresh",
     out: str | Path | None = None,
     beside: Beside = Beside(),  # noqa: B008 (frozen)
     console: Console | None = None,
@@ -63,8 +64,9 @@ def distill(
 ) -> tuple[Path, Report]:
     """Distil one student with one configuration. Returns its folder and the last report.
 
-    parameters: of the method, its paper's defaults otherwise. settings: fields of Training. An interrupted run goes on
-    from its last checkpoint when it is started again with the same settings.
+    parameters: of the method, its paper's defaults otherwise. head: where a cut student's head comes from. settings:
+    fields of Training. An interrupted run goes on from its last checkpoint when it is started again with the same
+    settings.
     """
     from raykd.train.trial import STUDENT, run_trial
 
@@ -74,14 +76,15 @@ def distill(
         lambda: training_of(settings),
         lambda: student and parse_student(student),
         lambda: parameters_of(found, parameters or {}),
+        lambda: check_head(head),
         lambda: place_for(out or here().root / "students" / f"{task}-{method}"),
     ]
-    training, _, _, folder = together(checks)
+    training, _, _, _, folder = together(checks)
     workspace = here()
-    data = source.load(task, training.seed)
+    data = source.load(task)
     suits = partial(check_pair, found, parameters or {})
     say = partial(console.print, markup=False)  # names may hold brackets
-    prepared = prepare(data, teacher, training, workspace, say, student, suits, beside)
+    prepared = prepare(data, teacher, training, workspace, say, student, suits, beside, head)
     spec = TrialSpec(
         label=folder.name,
         folder="",
@@ -91,6 +94,7 @@ def distill(
         teacher=str(prepared.teacher),
         student=prepared.student,
         origin=str(prepared.origin),
+        head=head,
         corpus=prepared.corpus and str(prepared.corpus),
         method=method,
         parameters=parameters or {},

@@ -30,6 +30,9 @@ Teacher = Annotated[
 Student = Annotated[
     str | None, typer.Option(help="cut:3, cut:3:first, cut:2,4,6, build:4/312/12, a folder, a hub name")
 ]
+HeadOption = Annotated[str, typer.Option("--head", help="head of a cut student: fresh, or its teacher's")]
+SplitSeed = Annotated[int, typer.Option(min=0, help="decides which rows are held out; the same for all runs")]
+TaskName = Annotated[str | None, typer.Option(help="name of your own task; default: its file and a hash of its rows")]
 Epochs = Annotated[float | None, typer.Option(help="passes over the training data; fixes it where a space searches it")]
 Seed = Annotated[int, typer.Option(help="of everything random")]
 MaxLength = Annotated[int | None, typer.Option(help="tokens a row is cut to, or of a window of a context")]
@@ -78,6 +81,7 @@ def tune(
     student: Annotated[
         list[str] | None, typer.Option(help="as for distill; repeat it, and the students are searched")
     ] = None,
+    head: HeadOption = "fresh",
     method: Annotated[str | None, typer.Option(help="search this method's space; see raykd methods")] = None,
     space: Annotated[str | None, typer.Option(help="a shipped space or a YAML file; see raykd spaces")] = None,
     trials: Annotated[int, typer.Option(help="trials, the baseline not counted")] = 20,
@@ -149,6 +153,7 @@ def tune(
         space=space,
         teacher=teacher,
         student=student,
+        head=head,
         how=How(
             trials,
             sampler,
@@ -219,6 +224,7 @@ def distill(
     data: Data = "hub",
     teacher: Teacher = None,
     student: Student = None,
+    head: HeadOption = "fresh",
     method: Annotated[str, typer.Option(help="see raykd methods")] = "kd",
     set_: Set = None,
     out: Annotated[Path | None, typer.Option(help="folder to save the student in")] = None,
@@ -246,7 +252,7 @@ def distill(
     settings = {"learning_rate": learning_rate, "batch_size": batch_size, "max_length": max_length, "epochs": epochs}
     parameters = listing.read_settings(set_ or [])
     folder, last = run(
-        task, source, method=method, parameters=parameters, teacher=teacher, student=student, out=out,
+        task, source, method=method, parameters=parameters, teacher=teacher, student=student, head=head, out=out,
         beside=beside_of(corpus, unlabelled, augment, augment_with, augment_vectors), console=console, seed=seed,
         **settings,
     )  # fmt: skip

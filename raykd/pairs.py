@@ -58,11 +58,13 @@ def pairs_of(
     return found
 
 
-def size_and_words(student: str, origin: Path, head: Head, tokenizer: PreTrainedTokenizerFast) -> int:
+def size_and_words(
+    student: str, origin: Path, head: Head, tokenizer: PreTrainedTokenizerFast, head_from: Path | None = None
+) -> int:
     """Parameters of the student, once it is known to read the teacher's tokens (one cut or built does anyway)."""
     spec = parse_student(student)
     check_student(spec, load_config(origin))
-    made = make_student(spec, origin, head, seed=0)
+    made = make_student(spec, origin, head, seed=0, head_from=head_from)
     if isinstance(spec, Given):
         check_vocabulary(tokenizer, load_tokenizer(resolve(spec.name, role="student")))
     return size_of(made)

@@ -16,12 +16,14 @@ import torch
 from pydantic import ValidationError
 
 from raykd.beside import Beside
-from raykd.errors import UserError, from_pydantic, together
+from raykd.errors import UserError, from_pydantic, together, unknown
 from raykd.methods.method import Method, Pair, Parameters
 from raykd.models.classifier import load_classifier
 from raykd.models.source import resolve
+from raykd.models.spec import Given, parse_student
 from raykd.models.student import size_of
 from raykd.models.tokenizer import load_tokenizer
+from raykd.overlap import check_unseen
 from raykd.pairs import pairs_of, size_and_words
 from raykd.tasks.data import Data, Split
 from raykd.tasks.encode import Encoded
@@ -74,6 +76,12 @@ def training_of(settings: dict[str, Any]) -> Training:
     return training
 
 
+def check_head(source: str) -> None:
+    """UserError for what --head does not know."""
+    if source not in ("fresh", "teacher"):
+        raise UserError(unknown("head", source, ("fresh", "teacher")))
+
+
 def prepare(
     data: Data,
     teacher: str | None,
@@ -83,6 +91,7 @@ def prepare(
     student: str | Sequence[str] | None = None,
     suits: Callable[[Pair, Path], object] = lambda pair, origin: None,
     beside: Beside = Beside(),  # noqa: B008 (frozen)
+    head_source: str = "fresh",
     *,
     hold_out: bool = False,
     spare: bool = False,
@@ -91,13 +100,15 @@ def prepare(
 
     student: a description (see raykd.models.spec) or several, or None for every other layer of the teacher. teacher:
     see find_teacher. suits: told of each pair of networks as soon as it is known, to refuse it; of several students
-    those are left out, and only if none is left the data are refused. hold_out: students are to be selected by rows of
-    train that they do not learn from. spare: of several students those that cannot be made are left out too. Raises
-    UserError where the teacher is no better than the majority class, or where labels, vocabulary or sizes do not fit.
+    those are left out, and only if none is left the data are refused. head_source: where the head of a cut student
+    comes from, "fresh" or "teacher". hold_out: students are to be selected by rows of train that they do not learn
+    from. spare: of several students those that cannot be made are left out too. Raises UserError where the teacher is
+    no better than the majority class, or where labels, vocabulary or sizes do not fit.
     """
     say(f"data: {data.source}; {len(data.train)} train, " + ", ".join(f"{len(s)} {n}" for n, s in data.dev.items()))
     for note in data.notes:
         say(f"data: {note}")
+    check_head(head_source)
     spec = task_spec(data)
     head = spec.head
     texts = beside.read(data.task)
@@ -109,15 +120,21 @@ def prepare(
     found = find_teacher(data, asked, training, workspace, say)
     tokenizer = load_tokenizer(found.folder)
     pairs = pairs_of(student, found.folder, found.origin, kind, suits, say, spare=spare)
-    parts = [partial(size_and_words, one, found.origin, head, tokenizer) for one in pairs]
+    head_from = found.folder if head_source == "teacher" else None
+    parts = [partial(size_and_words, one, found.origin, head, tokenizer, head_from) for one in pairs]
     sizes = dict(zip(pairs, together(parts), strict=True))
     model = load_classifier(found.folder, head)
     torch.set_num_threads(os.cpu_count() or 1)
     reporting = next(iter(data.dev))
-    chosen = with_selection(data, training.seed) if hold_out else data
+    chosen = with_selection(data) if hold_out else data
     selecting = next(iter(chosen.dev))
     if hold_out:
         say(_selection(data, chosen))
+    if not found.taught:
+        check_unseen("teacher", found.folder, chosen.dev, say)
+    for description in sizes:
+        if isinstance(spec_of := parse_student(description), Given):
+            check_unseen("student", resolve(spec_of.name, role="student"), chosen.dev, say)
 
     def coded(split: Split) -> Encoded:
         return encode_split(split, data.task, found.folder, training.max_length, workspace, stride=data.stride)
@@ -186,6 +203,6 @@ def _preflight(teacher: Teacher, score: float, floor: float, spec: TaskSpec, say
     else:
         lacks = "head for spans" if spec.kind == "span" else "classifier"
         raise UserError(
-            f"{said}: it knows nothing of task '{spec.name}'. Fine-tune it first: raykd teach --task {spec.name}, or "
+            f"{said}: it knows nothing of task '{spec.name}'. Fine-tune it first: raykd teach --task {spec.flag}, or "
             f"name an encoder without a {lacks}, which raykd fine-tunes by itself"
         )

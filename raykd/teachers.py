@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import filelock
-import torch
 
 from raykd.models.classifier import has_head, load_classifier
 from raykd.models.scratch import scratch_classifier, word_tokenizer
-from raykd.models.source import resolve
+from raykd.models.seed import seeded
+from raykd.models.source import digest, resolve
 from raykd.models.tokenizer import load_tokenizer
+from raykd.seeds import derive_seed
 from raykd.tasks import sample
 from raykd.tasks.data import Data, Split, fingerprint
 from raykd.tasks.encode import Encoded, encode
@@ -53,7 +54,12 @@ def task_spec(data: Data) -> TaskSpec:
     """The part of a task that training needs."""
     task = data.task
     return TaskSpec(
-        name=task.name,
+        name=data.identity,
+        base=task.name,
+        texts=task.texts,
+        label_column=task.label_column,
+        split_seed=data.split_seed,
+        file_hash=data.file_hash,
         labels=task.labels,
         metrics=task.metrics,
         primary=task.primary,
@@ -88,9 +94,9 @@ def teach_teacher(
     """Fine-tune the encoder `base` (a folder or hub name) on `data` into `folder`; returns its dev metrics."""
     source = resolve(base or DEFAULT_TEACHER, role="teacher")
     train, dev = encode_all(data, source, training.max_length, workspace)
-    torch.manual_seed(training.seed)
     spec = task_spec(data)
-    model = load_classifier(source, spec.head)
+    with seeded(derive_seed(training.seed, "teacher", digest(source))):
+        model = load_classifier(source, spec.head)
     return _teach(model, load_tokenizer(source), train, dev, spec, training, folder, say, str(source))
 
 
@@ -122,10 +128,10 @@ def _taught(base: Path, data: Data, training: Training, workspace: Workspace, sa
             return folder
         lacks = "head for spans" if data.task.span else "classifier"
         say(f"teacher: {_short(str(base))} has no {lacks}; fine-tuning it for {lesson.epochs:g} epochs, once")
-        torch.manual_seed(lesson.seed)
         train, dev = encode_all(data, base, training.max_length, workspace)
         spec = task_spec(data)
-        model = load_classifier(base, spec.head)
+        with seeded(derive_seed(lesson.seed, "teacher", digest(base))):
+            model = load_classifier(base, spec.head)
         _teach(model, load_tokenizer(base), train, dev, spec, lesson, folder, say, str(base))
     return folder
 
@@ -141,7 +147,9 @@ def _sample_teacher(data: Data, workspace: Workspace, say: Say) -> Path:
         spec = task_spec(data)
         say(f"teacher: training the sample's from scratch on {len(corpus)} clean sentences, once (about a minute)")
         tokenizer = word_tokenizer(sample.vocabulary(data.task))
-        model = scratch_classifier(tokenizer, spec.head, dropout=0.0, seed=SAMPLE_TRAINING.seed)
+        model = scratch_classifier(
+            tokenizer, spec.head, dropout=0.0, seed=derive_seed(SAMPLE_TRAINING.seed, "sample teacher")
+        )
 
         def one(split: Split) -> Encoded:
             length, real = SAMPLE_TRAINING.max_length, data.task.regression

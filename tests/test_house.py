@@ -15,17 +15,17 @@ FILES = sorted((ROOT / "raykd").rglob("*.py"))
 # Which rooms each room may import from. `cli` and the other files at the top may use every room.
 ARROWS = {
     "losses": set(),
-    "tasks": {"errors", "hub"},
+    "tasks": {"errors", "hub", "seeds"},
     "augment": {"errors", "models", "tasks"},
-    "models": {"errors", "hub"},
-    "methods": {"losses", "models", "errors"},
+    "models": {"errors", "hub", "seeds"},
+    "methods": {"losses", "models", "errors", "seeds"},
     "knowledge": {"losses", "methods", "models", "tasks", "errors"},
     "report": {"tasks"},
     "storage": {"errors"},
-    "train": {"methods", "knowledge", "models", "tasks", "losses", "storage", "errors"},
+    "train": {"methods", "knowledge", "models", "tasks", "losses", "storage", "errors", "seeds"},
     "tracking": {"methods", "search", "train", "workspace", "storage", "errors"},
     "search": {"train", "methods", "models", "tasks", "tracking", "report", "storage", "workspace", "errors"}
-    | {"prepare", "beside", "knowledge"},
+    | {"prepare", "beside", "knowledge", "seeds"},
     "submit": {"errors", "workspace", "storage", "tracking"},
 }
 

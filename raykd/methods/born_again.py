@@ -17,8 +17,6 @@ from raykd.methods.method import Link, Method, Pair, Parameters
 from raykd.methods.recipe import Recipe, Stage
 from raykd.methods.terms import hard_term, soft_term
 
-FRESH = 1000  # between the seeds of two generations, so that trials under the seeds 1, 2, 3, ... share no start
-
 
 class BornAgainParameters(Parameters):
     """How many generations, and how much each listens to the one before."""
@@ -43,7 +41,6 @@ def chain(parameters: BornAgainParameters, pair: Pair) -> tuple[Link, ...]:
             f"generation-{number + 1}",
             lambda of: recipe(parameters, of),
             taught_by="previous" if number else "teacher",
-            seed=FRESH * number,
         )
         for number in range(parameters.generations)
     )

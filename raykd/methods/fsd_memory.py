@@ -36,6 +36,7 @@ from raykd.losses.centroids import flatten_features
 from raykd.losses.clustering import draw_rows, kmeans, published_memory, published_spread
 from raykd.methods.recipe import Fact, Scene
 from raykd.methods.seen import hidden
+from raykd.seeds import derive_seed
 
 TEACHER_MEMORY = "teacher_memory"  # a fact
 STUDENT_MEMORY = "student_memory"  # an extra
@@ -96,7 +97,7 @@ def features(states: Tensor, mask: Tensor | None, memory: Tensor) -> Tensor:
 
 
 def _clustered(clustering: Clustering, scene: Scene) -> dict[str, Tensor]:
-    number, generator = _number(clustering, scene), torch.Generator().manual_seed(SEED)
+    number, generator = _number(clustering, scene), torch.Generator().manual_seed(derive_seed(SEED, "fsd centroids"))
     batches = partial(_features, clustering, scene)
     if clustering.kind == "kmeans":
         start = draw_rows(batches(), number, generator)

@@ -23,6 +23,7 @@ from raykd.models.outputs import forward
 from raykd.models.seed import seeded
 from raykd.models.source import resolve
 from raykd.models.tokenizer import check_vocabulary, load_tokenizer
+from raykd.seeds import derive_seed
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
@@ -132,7 +133,7 @@ def _of_tokens(folder: Path, origin: Path) -> tuple[str, ...]:
 
 
 def _load(folder: Path, config: PreTrainedConfig) -> PreTrainedModel:
-    with seeded(SEED):
+    with seeded(derive_seed(SEED, "generator")):
         model, missing = load_language(folder, config)
     check_complete({name for name in missing if name.startswith(model.base_model_prefix + ".")}, folder)
     return model

@@ -43,7 +43,8 @@ class Link:
 
     learner: "student", "teacher" (the whole encoder that students are cut from, under a fresh head), or a student
     description such as "cut:8". taught_by: "teacher", "previous" (what the run before left) or "nobody".
-    epochs: this run's share of the trial's epochs. seed is added to the trial's, for a fresh start of the same network.
+    epochs: this run's share of the trial's epochs. The last run of a chain has the trial's own seed, so that it starts
+    as other methods' students do; each earlier one has a seed that follows from its name.
     """
 
     name: str
@@ -51,7 +52,6 @@ class Link:
     learner: str = "student"
     taught_by: Literal["teacher", "previous", "nobody"] = "previous"
     epochs: float = 1.0
-    seed: int = 0
 
 
 @dataclass(frozen=True)

@@ -25,12 +25,13 @@ def save_student(
     folder: Path,
     *,
     card: Mapping[str, Any] | None = None,
+    extra: Mapping[str, bytes] | None = None,
 ) -> None:
     """Write model (safetensors) and tokenizer, to be read by transformers without raykd.
 
-    card: how the student was made, written as raykd.json. Written beside `folder` first and then renamed; what a killed
-    run left there is swept. One writer a folder. A student that is already there is replaced.
-    Raises UserError if `folder` holds anything else.
+    card: how the student was made, written as raykd.json. extra: further files by name. Written beside `folder` first
+    and then renamed; what a killed run left there is swept. One writer a folder. A student that is already there is
+    replaced. Raises UserError if `folder` holds anything else.
     """
     place_for(folder)
     new = folder.with_name(f".{folder.name}.new")
@@ -43,6 +44,8 @@ def save_student(
         if card is not None:
             text = json.dumps(dict(card), indent=2, default=str, ensure_ascii=False)
             (new / CARD).write_text(text + "\n", encoding="utf-8")
+        for name, content in (extra or {}).items():
+            (new / name).write_bytes(content)
         move_into(new, folder)
     finally:
         shutil.rmtree(new, ignore_errors=True)

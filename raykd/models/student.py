@@ -17,6 +17,8 @@ from raykd.models.classifier import (
     attention_option,
     auto_class,
     check_complete,
+    has_head,
+    head_names,
     load_classifier,
     load_config,
     load_weights,
@@ -26,8 +28,9 @@ from raykd.models.inside import stacks
 from raykd.models.quiet import quiet
 from raykd.models.seed import seeded
 from raykd.models.shape import Shape, shape, size_of
-from raykd.models.source import Version, resolve, version
-from raykd.models.spec import INTERMEDIATE, Build, Cut, StudentSpec, check_student, parse_student, picked_layers
+from raykd.models.source import Version, digest, resolve, version
+from raykd.models.spec import INTERMEDIATE, Build, Cut, Given, StudentSpec, check_student, parse_student, picked_layers
+from raykd.seeds import derive_seed
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -36,7 +39,13 @@ __all__ = ["Shape", "StudentSpec", "check_student", "make_student", "parse_stude
 
 
 def make_student(
-    spec: StudentSpec, teacher: Path, head: Head, *, seed: int, attention: Attention = "sdpa"
+    spec: StudentSpec,
+    teacher: Path,
+    head: Head,
+    *,
+    seed: int,
+    attention: Attention = "sdpa",
+    head_from: Path | None = None,
 ) -> PreTrainedModel:
     """The student before its first step: float32, on the CPU, in eval mode, labels of `head` in its configuration.
 
@@ -44,15 +53,30 @@ def make_student(
     is fine-tuned: it was made for the teacher's last layer, and every method starts from the same. Built: all random.
     Given: the pretrained weights, and their head if they have one for these labels.
     `name_or_path` is str(spec) for the first two, the local folder for the last.
-    What is random depends on `seed` alone; the caller's generators are left as they were.
-    Raises UserError: impossible sizes (see check_student), a teacher that cannot be cut, and all that loading raises.
+
+    Args:
+        spec: The student's description.
+        teacher: Folder of the model that it is cut from or built after.
+        head: What the student answers.
+        seed: Of the run. What is random follows from it, from `spec` and from the weights in `teacher` (or of the given
+            student), so that a student's fresh head is never the one that its teacher began with. The caller's
+            generators are left as they were.
+        attention: Implementation of the attention.
+        head_from: Folder of a fine-tuned model whose head a cut student takes over instead of a fresh one.
+
+    Raises:
+        UserError: impossible sizes (see check_student), a teacher that cannot be cut, a head that does not fit, and all
+            that loading raises.
     """
-    with seeded(seed):
+    if head_from is not None and not isinstance(spec, Cut):
+        raise UserError(f"student '{spec}': only a cut student can take over its teacher's head; leave out --head")
+    source = resolve(spec.name, role="student") if isinstance(spec, Given) else teacher
+    with seeded(derive_seed(seed, "student", spec, digest(source))):
         if isinstance(spec, Cut):
-            return _named(_cut(spec, teacher, head, attention), spec)
+            return _named(_cut(spec, teacher, head, attention, head_from), spec)
         if isinstance(spec, Build):
             return _named(_build(spec, teacher, head, attention), spec)
-        return load_classifier(resolve(spec.name, role="student"), head, attention=attention)
+        return load_classifier(source, head, attention=attention)
 
 
 def _named(model: PreTrainedModel, spec: StudentSpec) -> PreTrainedModel:
@@ -73,7 +97,7 @@ def _build(spec: Build, teacher: Path, head: Head, attention: Attention) -> PreT
     return model.eval()
 
 
-def _cut(spec: Cut, teacher: Path, head: Head, attention: Attention) -> PreTrainedModel:
+def _cut(spec: Cut, teacher: Path, head: Head, attention: Attention, head_from: Path | None) -> PreTrainedModel:
     config = load_config(teacher)
     check_student(spec, config)
     layers = picked_layers(spec, config.num_hidden_layers)
@@ -82,6 +106,9 @@ def _cut(spec: Cut, teacher: Path, head: Head, attention: Attention) -> PreTrain
     set_labels(config, head)
     new_place = {f"{whole.stack}.{old - 1}.": f"{whole.stack}.{new}." for new, old in enumerate(layers)}
     weights = _moved(whole, new_place)
+    if head_from is not None:
+        stored = _head_weights(head_from, version(head_from), head, config.hidden_size)
+        weights |= {name: weight.clone() for name, weight in stored.items()}
     # from_pretrained takes the given tensors as they are, fills buffers, and makes up only what is absent (the head) as
     # the architecture does: no time is lost on random embeddings that would be overwritten.
     with quiet():
@@ -104,6 +131,18 @@ def _cut(spec: Cut, teacher: Path, head: Head, attention: Attention) -> PreTrain
             f"(weights without a place: {left_over[:3]}, places without weights: {absent[:3]})"
         )
     return model
+
+
+@lru_cache(maxsize=2)
+def _head_weights(folder: Path, version: Version, head: Head, width: int) -> dict[str, Tensor]:
+    """The stored weights outside the encoder of `folder`, for a student `width` wide."""
+    if not has_head(folder, span=head.span):
+        raise UserError(f"'{folder}' has no head for this task that a student could take over")
+    config = load_config(folder)
+    if config.hidden_size != width:
+        raise UserError(f"'{folder}': its head is for states {config.hidden_size} wide, the student's are {width}")
+    weights = load_classifier(folder, head).state_dict()
+    return {name: weights[name] for name in head_names(config, span=head.span)}
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def cards(spec: SweepSpec, contenders: Sequence[Contender]) -> list[CardRow]:
         row
         for method, one in best.items()
         for row in paper_card(
-            spec.task.name,
+            spec.task.flag,
             method,
             shapes[one.name],
             one.report,

@@ -11,11 +11,12 @@ behind an @: ``kd@cut-4-s1``.
 from __future__ import annotations
 
 import hashlib
-import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from raykd.seeds import derive_seed
 
 BASELINE = "baseline"  # no distillation
 KD = "kd"  # vanilla distillation with its published defaults
@@ -86,4 +87,5 @@ def _short(student: str) -> str:
 
 def fresh(seed: int, number: int) -> int:
     """The seed of final run `number` of a sweep with `seed`: another one than the search's."""
-    return random.Random(f"{seed}/final/{number}").randrange(seed + 1, 2**32 - 1) if seed < 2**31 else number
+    own = derive_seed(seed, "final", number)
+    return own if own != seed else own ^ 1

@@ -20,7 +20,7 @@ from raykd.beside import Beside
 from raykd.errors import UserError, together
 from raykd.models.source import resolve
 from raykd.models.spec import Given, parse_student
-from raykd.prepare import prepare, training_of
+from raykd.prepare import check_head, prepare, training_of
 from raykd.search.aims import parse_aim
 from raykd.search.announce import announce
 from raykd.search.baseline import baseline_settings
@@ -34,6 +34,7 @@ from raykd.search.how import How
 from raykd.search.preflight import suitable, suitable_students
 from raykd.search.proposals import Proposer
 from raykd.search.read_story import TEACHER
+from raykd.search.request import SweepRequest
 from raykd.search.room import Room, claim, new_room, newest, room
 from raykd.search.space import Space
 from raykd.search.spec import SPEC, SweepSpec
@@ -53,6 +54,7 @@ def tune(
     space: str | None = None,
     teacher: str | None = None,
     student: str | Sequence[str] | None = None,
+    head: str = "fresh",
     how: How = How(),  # noqa: B008 (frozen)
     epochs: float | None = None,
     seed: int = 1,
@@ -75,15 +77,15 @@ def tune(
 ) -> SweepResult | None:
     """Search for the best student of `task`. Every None is chosen for the data and the hardware, and printed.
 
-    student: a description, or several, which are then searched like any setting. how: trials, sampler, what selects,
-    when trials are stopped, who runs again on fresh seeds, what the champion is chosen by. cache_budget: disk that what
-    is stored of the teacher may take, such as "20GB"; beyond that it is asked live; None: half of what is free.
-    address: of a running Ray cluster, "auto" or HOST:PORT; None: this machine. study_uri: a database for the Optuna
-    study (or RAYKD_STUDY_URI). beside: texts beside the task's rows. resume: go on with the sweep `name` (or the newest
-    of this task, and of `method` if given) as it was started; all else that is given, but for the hardware, time_budget
-    and how.extend, is then left aside. continue_: start the sweep `name`, or go on with it if it was started before:
-    what a job that may be repeated uses. dry_run: prepare, say what it will cost, and leave it at that: the result is
-    None.
+    student: a description, or several, which are then searched like any setting. head: where a cut student's head comes
+    from. how: trials, sampler, what selects, when trials are stopped, who runs again on fresh seeds, what the champion
+    is chosen by. cache_budget: disk that what is stored of the teacher may take, such as "20GB"; beyond that it is
+    asked live; None: half of what is free. address: of a running Ray cluster, "auto" or HOST:PORT; None: this machine.
+    study_uri: a database for the Optuna study (or RAYKD_STUDY_URI). beside: texts beside the task's rows. resume: go on
+    with the sweep `name` (or the newest that has what is asked for) as it was started; but for the hardware,
+    time_budget and how.extend, an argument that is not what the sweep was started with is an error. continue_: start
+    the sweep `name`, or go on with it if it was started before: what a job that may be repeated uses. dry_run: prepare,
+    say what it will cost, and leave it at that: the result is None.
 
     time_budget: seconds from the first trial on. The search leaves as many as the finals will take, so it may be closed
     before it has had all its trials. A resume then ends the finals and leaves the search closed. With a time_budget of
@@ -97,11 +99,14 @@ def tune(
     first += [lambda: _check_budget(time_budget)]  # a resume may have one of its own
     first += [lambda: _check_again(resume, continue_, name, how.extend)]
     workspace, most_bytes = together(first)[:2]
+    request = _request(
+        task, source, how, beside, teacher=teacher, student=student, method=method, space=space, head=head,
+        epochs=epochs, seed=seed, max_length=max_length, workers_per_trial=workers_per_trial,
+    )  # fmt: skip
     if resume or (continue_ and name is not None and room(workspace, name).started):
-        found = newest(workspace, task, method) if name is None else room(workspace, name)
-        return _resume(found, workspace, asked, console, time_budget, most_bytes, how.extend, reopen=resume)
+        found = newest(workspace, request) if name is None else room(workspace, name)
+        return _resume(found, request, workspace, asked, console, time_budget, most_bytes, how.extend, reopen=resume)
     sample = source.data == "sample"
-    stem = f"{task}-{method or space or ('sample' if sample else 'kd')}"
     pinned = {} if epochs is None else {"epochs": epochs}
     study_uri = study_uri or os.environ.get("RAYKD_STUDY_URI") or None
     tracking_uri = tracking_uri or workspace.tracking_uri
@@ -110,12 +115,15 @@ def tune(
         lambda: training_of({"seed": seed, "max_length": max_length or (64 if sample else None), **pinned}),
         lambda: described(student),
         lambda: None if address else fit_here(asked),
-        lambda: new_room(workspace, name, stem),
+        lambda: None if name is None else new_room(workspace, name, ""),
         how.check,
+        lambda: check_head(head),
         lambda: _check_uris(tracking_uri, study_uri),
-        lambda: source.load(task, seed),
+        lambda: source.load(task),
     ]
     wanted, training, given, fit, *_, data = together(checks)
+    searched = method or (Path(space).stem if space else "" if sample else "kd")
+    stem = "-".join(filter(None, (data.identity, searched)))
     wanted = with_students(wanted, given)
     aim = None if how.aim is None else str(parse_aim(how.aim, data.task.primary))
     Proposer(wanted, sampler=how.sampler, seed=seed)  # refuses a space that the sampler cannot search
@@ -132,12 +140,12 @@ def tune(
         students = students_of(wanted) or given
         spare = not given  # a space is made for teachers of every size
         ready = prepare(
-            data, teacher, training, workspace, say, students, suits, beside, hold_out=held_out, spare=spare
+            data, teacher, training, workspace, say, students, suits, beside, head, hold_out=held_out, spare=spare
         )
         chosen, notes = suitable_students(wanted, ready.pairs, ready.origin)
         prices = costs(ready)
         if how.warm_start:
-            chosen, more = warmed(chosen, tracking_uri, task)
+            chosen, more = warmed(chosen, tracking_uri, data.identity)
             notes += more
         chosen = shared_out(chosen, 1 if aim is None else how.trials)
         found = new_room(workspace, name, stem) if dry_run else claim(workspace, name, stem, again=continue_)
@@ -150,6 +158,7 @@ def tune(
         places = _given(names, publish) if address or workspace.url else {}
         spec = SweepSpec(
             name=found.folder.name,
+            request=request,
             task=ready.task,
             source=ready.source,
             fingerprint=ready.fingerprint,
@@ -161,6 +170,7 @@ def tune(
             teacher_parameters=ready.teacher_parameters,
             student=names[0],
             origin=publish(ready.origin),
+            head=head,
             student_parameters=ready.sizes[names[0]],
             student_place=places.pop(names[0], None),
             student_places=places,
@@ -199,6 +209,7 @@ def tune(
 
 def _resume(
     found: Room,
+    request: SweepRequest,
     workspace: Workspace,
     asked: Asked,
     console: Console,
@@ -209,8 +220,11 @@ def _resume(
     reopen: bool,
 ) -> SweepResult | None:
     """Go on with the sweep in `found` as it was started, on the hardware asked for now; `extend` trials longer. reopen:
-    where there is more time or there are more trials, also with a search that was closed for want of time."""
+    where there is more time or there are more trials, also with a search that was closed for want of time. UserError
+    where `request` asks for something that the sweep does not have."""
     spec, space = found.read()
+    if spec.request is not None:
+        request.check_same(spec.name, spec.request)
     if extend is not None:
         spec = spec.model_copy(update={"trials": spec.trials + extend})
         found.write(spec, space)
@@ -251,6 +265,31 @@ def _run(
             return None
         spec = gather(spec, space, workspace, _budget(cache_budget, workspace), console)
         return run_sweep(spec, space, found, console, time_budget=time_budget, reopen=reopen)
+
+
+def _request(task: str, source: Source, how: How, beside: Beside, **arguments: Any) -> SweepRequest:
+    """All arguments that decide what comes out of a sweep, as one value."""
+    student, augmentation = arguments.pop("student"), beside.augmentation
+    return SweepRequest.of_arguments(
+        task=task,
+        task_name=source.task_name,
+        data=source.data,
+        dev_file=source.dev_file,
+        text_columns=source.text_columns,
+        label_column=source.label_column,
+        max_train_samples=source.max_train_samples,
+        max_eval_samples=source.max_eval_samples,
+        doc_stride=source.doc_stride,
+        split_seed=source.split_seed,
+        student=(student,) if isinstance(student, str) else tuple(student or ()),
+        corpus=beside.corpus,
+        unlabelled=beside.unlabelled,
+        augment=None if augmentation is None else augmentation.attempts,
+        augment_with=None if augmentation is None else augmentation.masked_lm,
+        augment_vectors=None if augmentation is None else augmentation.vectors,
+        **{name: value for name, value in vars(how).items() if name != "extend"},
+        **arguments,
+    )
 
 
 def _budget(asked: int | None, workspace: Workspace) -> int:

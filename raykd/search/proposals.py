@@ -20,6 +20,7 @@ from raykd.errors import UserError, unknown
 from raykd.search.samplers import ENDLESS_REDRAWS, REDRAWS, SAMPLERS, Point, uniform
 from raykd.search.scratch import Pick, quiet
 from raykd.search.space_types import Space
+from raykd.seeds import derive_seed
 
 __all__ = ["SAMPLERS", "Proposer", "point_of"]
 
@@ -34,7 +35,7 @@ class Proposer:
     def __init__(self, space: Space, *, sampler: str, seed: int) -> None:
         if sampler not in SAMPLERS:
             raise UserError(unknown("sampler", sampler, SAMPLERS))
-        self.space, self.sampler, self.seed = space, SAMPLERS[sampler], seed
+        self.space, self.sampler, self.seed = space, SAMPLERS[sampler], derive_seed(seed, "proposals")
         self._size = space.size()
         self._count = 0
         self._seen: set[frozenset[tuple[str, Any]]] = set()
@@ -43,9 +44,9 @@ class Proposer:
         self._order: Iterator[Point] = iter(())
         self._ahead: Point | None = None  # the next one of the order, drawn already
         if self.sampler.order is not None:
-            self._order = self.sampler.order(space, seed)
+            self._order = self.sampler.order(space, self.seed)
         elif self.sampler.draws is not None:
-            self.sampler.draws(space, (), seed)  # refuses a space that is not for it
+            self.sampler.draws(space, (), self.seed)  # refuses a space that is not for it
 
     def started(self, point: Mapping[str, Any]) -> None:
         """A trial was started with `point`. One trial stands for one start point at most."""

@@ -47,16 +47,16 @@ def find(workspace: Workspace, name: str | None, task: str | None) -> Room:
         if not found.started:
             raise UserError(unknown("sweep", name, names) if names else f"no sweep '{name}' in {workspace.sweeps}")
         spec = found.read()[0]
-        if task not in (None, spec.task.name):
+        if task not in (None, spec.task.name, spec.task.flag):
             raise UserError(f"sweep '{name}' is of task '{spec.task.name}', not '{task}'")
         return found
     if workspace.url is not None:
         raise UserError(f"report: say which sweep ({', '.join(names) or 'there is none'})")
     tasks = set()
     for newest in names:
-        of = SweepSpec.read(workspace.sweep(newest)).task.name
-        tasks.add(of)
-        if task in (None, of):
+        names_of_task = {(spec := SweepSpec.read(workspace.sweep(newest)).task).name, spec.flag}
+        tasks |= names_of_task
+        if task is None or task in names_of_task:
             return room(workspace, newest)
     if task is not None and tasks:
         raise UserError(f"no sweep of it in {workspace.sweeps}: {unknown('task', task, sorted(tasks))}")

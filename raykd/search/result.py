@@ -57,7 +57,7 @@ def print_result(result: SweepResult, console: Console) -> None:
     for note in result.notes:
         console.print(f"[yellow]{escape(note)}[/]")
     if not result.complete:
-        console.print(f"not complete: go on with raykd tune --task {spec.task.name} --name {spec.name} --resume")
+        console.print(f"not complete: go on with raykd tune --task {spec.task.flag} --name {spec.name} --resume")
 
 
 def _search(result: SweepResult) -> Table:

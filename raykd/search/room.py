@@ -7,6 +7,7 @@ from pathlib import Path
 
 from raykd import storage
 from raykd.errors import UserError
+from raykd.search.request import SweepRequest
 from raykd.search.space import Space
 from raykd.search.space_keep import KEPT, keep, kept
 from raykd.search.spec import SPEC, SweepSpec
@@ -69,7 +70,7 @@ def room(workspace: Workspace, name: str) -> Room:
 def new_room(workspace: Workspace, name: str | None, stem: str) -> Room:
     """Of the name asked for, or of the first free ``<stem>-<n>``. UserError for a name that is taken."""
     if name is None:
-        stem = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in Path(stem).stem)
+        stem = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in stem)
         tried = (room(workspace, f"{stem}-{n}") for n in range(1, 10**6))
         return next(found for found in tried if not found.folder.exists() and not found.started)
     found = room(workspace, name)
@@ -96,15 +97,29 @@ def claim(workspace: Workspace, name: str | None, stem: str, *, again: bool) -> 
         return found
 
 
-def newest(workspace: Workspace, task: str, method: str | None) -> Room:
-    """The room of the newest sweep of `task`, and of `method` if given. Raises UserError if there is none."""
+def newest(workspace: Workspace, request: SweepRequest) -> Room:
+    """The room of the newest sweep that is what `request` asks for, as far as it asks for anything.
+
+    Raises:
+        UserError: There is no sweep of its task and method, or each differs from the request: then the differences
+            from the newest are named.
+    """
     if workspace.url is not None:
         names = storage.names(storage.join(workspace.url, "sweeps"))
         raise UserError(f"resume: say which sweep by --name ({', '.join(sorted(names)) or 'there is none'})")
     found = sorted(workspace.sweeps.glob(f"*/{SPEC}"), key=lambda file: file.stat().st_mtime)
     specs = {file.parent: SweepSpec.read(file.parent) for file in found}
-    of_task = [at for at, spec in specs.items() if spec.task.name == task and method in (None, spec.method)]
-    if not of_task:
+    task, method = request.task, request.method
+    saved = [
+        (folder, spec.request)
+        for folder, spec in reversed(specs.items())
+        if spec.request is not None and spec.request.task == task and method in (None, spec.method)
+    ]
+    if not saved:
         what = f"task '{task}'" + (f" by method '{method}'" if method else "")
         raise UserError(f"nothing to resume: no sweep of {what} in {workspace.sweeps}")
-    return room(workspace, of_task[-1].name)
+    for folder, before in saved:
+        if not request.differences(folder.name, before):
+            return room(workspace, folder.name)
+    request.check_same(saved[0][0].name, saved[0][1])
+    raise AssertionError("a difference is an error")

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from raykd.errors import UserError
 from raykd.models.cost import Cost
+from raykd.search.request import SweepRequest
 from raykd.train.config import TaskSpec, Training, TrialSpec
 
 SPEC = "sweep.json"
@@ -22,6 +23,7 @@ class SweepSpec(BaseModel):
 
     name: str
     uid: str = Field(default_factory=lambda: uuid.uuid4().hex)
+    request: SweepRequest | None = Field(None, description="what was asked for, which a resume is compared with")
     task: TaskSpec
     source: str = Field(description="where the data came from, for a person")
     fingerprint: str = Field(description="hash of the data")
@@ -33,6 +35,7 @@ class SweepSpec(BaseModel):
     teacher_parameters: int
     student: str = Field(description="the first one, where the space searches several")
     origin: str = Field(description="folder of the model the student is cut from or built after")
+    head: str = Field("fresh", description="where a cut student's head comes from")
     student_parameters: int
     student_place: str | None = Field(None, description="folder of a given student, where other machines must find it")
     student_places: dict[str, str] = Field(default_factory=dict, description="the same by student, of the others")
@@ -110,6 +113,7 @@ class SweepSpec(BaseModel):
             teacher=self.teacher,
             student=place or student,
             origin=self.origin,
+            head=self.head,
             corpus=self.corpus,
             knowledge=self.knowledge,
             pauses=self.grace if self.pruner == "promotion" else 0,

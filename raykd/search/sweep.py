@@ -137,7 +137,7 @@ def _conclude(conductor: Conductor, spec: SweepSpec, room: Room, study: StudyMir
         tags["raykd.score"] = f"{found.reported.get(champion.label, champion.score):.6f}"
         tags["raykd.uid"] = spec.uid  # another home may have a sweep of the same name
         end = replace(end, files=(*files, page), student=student, tags=tags, note=note(story))
-    again = f"raykd tune --task {spec.task.name} --name {spec.name} --resume"
+    again = f"raykd tune --task {spec.task.flag} --name {spec.name} --resume"
     notes = [conductor.stopped] if conductor.stopped else []
     if left := tracker.conclude(end, PATIENCE_S):
         notes.append(f"MLflow is still away: {left} runs are not written there yet; {again} writes them")

@@ -82,6 +82,7 @@ def some_rows(split: Encoded, chosen: np.ndarray, folder: Path) -> Encoded:
     offsets = arrays.pop("offsets")
     tokens = np.concatenate([np.arange(offsets[row], offsets[row + 1]) for row in chosen])
     taken: dict[str, np.ndarray] = {name: arrays[name][tokens] for name in ("ids", "types") if name in arrays}
+    taken["hashes"] = split.hashes
     taken |= {"labels": arrays["labels"][chosen], "offsets": np.concatenate([[0], np.cumsum(split.lengths[chosen])])}
     for name, array in taken.items():
         np.save(folder / f"{name}.npy", array)

@@ -19,7 +19,7 @@ def check_target(folder: Path) -> None:
         raise UserError(f"fetch {folder}: exists already; name a new or empty folder")
 
 
-def fetch_champion(folder: Path, *, sweep: str, task: str, home: str, tracking_uri: str) -> None:
+def fetch_champion(folder: Path, *, sweep: str, home: str, tracking_uri: str) -> None:
     """Copy the champion of `sweep` into `folder`, from its home (a URL, or a folder seen here), else from MLflow.
 
     home and tracking_uri are "" where they are not known here. Raises UserError that says where it lies.
@@ -40,7 +40,7 @@ def fetch_champion(folder: Path, *, sweep: str, task: str, home: str, tracking_u
     if tracking_uri.startswith(("http://", "https://")):
         from raykd.tracking.download import download_champion
 
-        problem = download_champion(tracking_uri, task, sweep, folder)
+        problem = download_champion(tracking_uri, sweep, folder)
         if problem is None:
             return
         tried.append(problem)

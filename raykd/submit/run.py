@@ -85,7 +85,6 @@ def go_on(cluster: Cluster, job: str, fetch: Path | None) -> int:
         fetch_champion(
             fetch,
             sweep=about.get("raykd.sweep", job),
-            task=about.get("raykd.task", ""),
             home=about.get("raykd.home") or os.environ.get("RAYKD_HOME", ""),
             tracking_uri=about.get("raykd.tracking") or os.environ.get("MLFLOW_TRACKING_URI", ""),
         )
@@ -117,7 +116,6 @@ def _about(line: Line, passed: Mapping[str, str]) -> dict[str, str]:
     """What fetching needs to know later, free of passwords."""
     uri = line.values.get("tracking_uri") or passed.get("MLFLOW_TRACKING_URI", "")
     kept = {
-        "raykd.task": line.task or "",
         "raykd.home": passed.get("RAYKD_HOME", ""),
         "raykd.tracking": "" if urlsplit(uri).password else uri,
     }

@@ -7,6 +7,9 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+
+from raykd.tasks.row_hashes import row_hashes
 from raykd.tasks.task import Task
 
 Answer = tuple[int, str]  # where it starts in the context, in characters, and its text
@@ -63,6 +66,24 @@ class Data:
     notes: tuple[str, ...]  # what was dropped, inferred, cut
     fingerprint: str  # hash of the content
     stride: int | None = None  # tokens that consecutive windows of a context share, for spans
+    name: str = ""  # of a task of one's own, by its data: models, experiments and folders go by it
+    split_seed: int = 0  # decides which rows are held out
+    file_hash: str = ""  # of all rows of a file of one's own, before any was held out
+
+    @property
+    def identity(self) -> str:
+        """The name under which models, experiments and folders of this task and data go."""
+        return self.name or self.task.name
+
+
+def content_hash(task: Task, *splits: Split) -> str:
+    """16 hexadecimal digits over the rows of all splits together, in whatever order and split they are."""
+    rows = (
+        (*texts, str(task.labels[int(label)] if task.labels else label))
+        for split in splits
+        for texts, label in zip(split.texts, split.labels, strict=True)
+    )
+    return hashlib.sha256(np.sort(row_hashes(rows)).tobytes()).hexdigest()[:16]
 
 
 def fingerprint(task: Task, train: Split, dev: dict[str, Split]) -> str:

@@ -12,11 +12,12 @@ import numpy as np
 from raykd.errors import UserError
 from raykd.tasks.data import Split
 from raykd.tasks.encoded import Batch, Encoded, kept, store
+from raykd.tasks.row_hashes import row_hashes
 from raykd.tasks.windows import Frame, frame_of, write_windows
 
 __all__ = ["Batch", "Encoded", "encode"]
 
-FORMAT = 1  # part of the key: raise it when the files change
+FORMAT = 2  # part of the key: raise it when the files change
 CHUNK = 2_000  # rows tokenised at a time
 
 
@@ -57,6 +58,7 @@ def _write(folder: Path, split: Split, tokenizer: Any, max_length: int, regressi
         "ids": np.concatenate(ids),
         "offsets": np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         "labels": np.asarray(split.labels, dtype=np.float32 if regression else np.int64),
+        "hashes": row_hashes(split.texts),
     }
     if types:
         arrays["types"] = np.concatenate(types)

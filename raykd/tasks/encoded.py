@@ -51,6 +51,7 @@ class Encoded:
         self.key: str = meta["key"]
         self.truncated: int = meta["truncated"]  # rows that were cut to max_length (for spans, questions)
         self.labels = arrays["labels"]  # [N] int64 or float32, [N, 2] int64 for spans
+        self.hashes = arrays["hashes"]  # [N] uint64, of the texts of each row (for spans, of each question)
         self.lengths: np.ndarray = np.diff(arrays["offsets"]).astype(np.int32)  # [N] tokens
         self._offsets = arrays["offsets"]
         self._ids = arrays["ids"]

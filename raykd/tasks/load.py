@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 from raykd.errors import UserError
 from raykd.tasks import glue, labels, own, remote, sample, squad
-from raykd.tasks.data import Columns, Data, Split, fingerprint
+from raykd.tasks.data import Columns, Data, Split, content_hash, fingerprint
 from raykd.tasks.task import CUSTOM, TASKS, find
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 __all__ = ["Columns", "Data", "Split", "load"]
 
@@ -21,17 +24,20 @@ def load(
     dev_file: str | None = None,
     max_train: int | None = None,
     max_dev: int | None = None,
-    seed: int = 1,
+    split_seed: int = 0,
+    name: str | None = None,
 ) -> Data:
     """Loads a task.
 
-    task: a GLUE task, squad, squad_v2, or "custom" for the user's own classes or scores.
-    data: "hub"; "sample" (generated from `seed`); a folder in the GLUE layout (its root or the task's own folder);
+    task: a GLUE task, squad, squad_v2, or "custom" for the user's own classes or scores. data: "hub"; "sample"
+    (generated, the same each time); a folder in the GLUE layout (its root or the task's own folder);
         a folder with train.* and dev.* (or validation.*); or a train file (.csv, .tsv, .jsonl, .parquet). For squad
         and squad_v2, a folder of SQuAD's JSON (see squad.read_folder) or a train file of it.
     columns: for the user's own files. With a GLUE task name and no columns, a folder with train.tsv is read as GLUE's.
-    dev_file: beside a train file; without it a tenth of train is held out, the same share of every class, by `seed`.
-    max_train, max_dev: only the first so many rows.
+    dev_file: beside a train file; without it a tenth of train is held out, the same share of every class, by
+    `split_seed`. max_train, max_dev: only the first so many rows. name: under which models, experiments and folders go.
+    By default that of the task; for data of one's own, which are
+        a task of their own, that of the file and a hash of its rows.
 
     Raises UserError for everything that is wrong with the input, several problems at once where possible.
     """
@@ -39,9 +45,11 @@ def load(
     if data == "hub":
         found = remote.read(find(task))
     elif data == "sample":
-        found = sample.read(find(task), seed)
+        found = sample.read(find(task))
     else:
-        found = _local(task, Path(data).expanduser(), columns, dev_file, seed)
+        found = _local(task, Path(data).expanduser(), columns, dev_file, split_seed)
+        if not found.source.startswith("glue folder"):
+            found = replace(found, file_hash=content_hash(found.task, found.train, *found.dev.values()))
     notes = list(found.notes)
     train = found.train.first(max_train)
     if len(train) < len(found.train):
@@ -54,7 +62,33 @@ def load(
         if not found.task.span and len(set(dev[split].labels)) < 2:
             notes.append(f"every label of {split} is the same: its scores say little")
     labels.varied(f"train of {found.source}", train, found.task)
-    return replace(found, train=train, dev=dev, notes=tuple(notes), fingerprint=fingerprint(found.task, train, dev))
+    return replace(
+        found,
+        train=train,
+        dev=dev,
+        notes=tuple(notes),
+        fingerprint=fingerprint(found.task, train, dev),
+        name=check_name(name) if name else _identity(found, data),
+        split_seed=split_seed,
+    )
+
+
+def check_name(name: str) -> str:
+    """The name of a task; UserError unless it can be part of names of folders and of registered models."""
+    if not NAME.fullmatch(name):
+        raise UserError(f"task name '{name}': letters, digits, '.', '_' and '-' only, at most 80")
+    return name
+
+
+def _identity(found: Data, data: str) -> str:
+    """The name that a task has by its data."""
+    task = found.task.name
+    if data == "sample":
+        return f"{task}-sample"
+    if not found.file_hash:
+        return task
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", Path(data).expanduser().absolute().name.partition(".")[0]).strip("-")
+    return "-".join([*([task] if task != CUSTOM else []), stem[:40] or "data", found.file_hash[:6]])
 
 
 def _local(name: str, path: Path, columns: Columns, dev_file: str | None, seed: int) -> Data:

@@ -32,8 +32,8 @@ def read_file(name: str, train: Path, dev: Path | None, columns: Columns, seed: 
     notes += [note for _, found in parts for note in found]
     rest = parts[0][0]
     if dev is None:
-        rest, held = hold_out(rest, shape, seed)
-        notes.append(f"{len(held):,} of {len(held) + len(rest):,} rows of {train} held out as dev (seed {seed})")
+        rest, held = hold_out(rest, shape, seed=seed, purpose="dev")
+        notes.append(f"{len(held):,} of {len(held) + len(rest):,} rows of {train} held out as dev (split seed {seed})")
         return Data(shape, rest, {"dev": held}, f"file {train}", tuple(notes), fingerprint="")
     return Data(shape, rest, {"dev": parts[1][0]}, f"files {train} and {dev}", tuple(notes), fingerprint="")
 

@@ -12,7 +12,9 @@ from raykd.tasks.load import Columns, Data, load
 class Source:
     """data: "hub", "sample", a folder or a file (see `load`); the columns are for the user's own files.
 
-    doc_stride: tokens that consecutive windows of a context share, where spans are asked for.
+    doc_stride: tokens that consecutive windows of a context share, where spans are asked for. split_seed: decides which
+    rows are held out where there is no dev set, and which select. task_name: under which models, experiments and
+    folders go; by default they go by the data.
     """
 
     data: str = "hub"
@@ -22,8 +24,10 @@ class Source:
     max_train_samples: int | None = None
     max_eval_samples: int | None = None
     doc_stride: int | None = None
+    split_seed: int = 0
+    task_name: str | None = None
 
-    def load(self, task: str, seed: int) -> Data:
+    def load(self, task: str) -> Data:
         """The task's data; UserError with everything that is wrong with it."""
         found = load(
             task,
@@ -32,7 +36,8 @@ class Source:
             dev_file=self.dev_file,
             max_train=self.max_train_samples,
             max_dev=self.max_eval_samples,
-            seed=seed,
+            split_seed=self.split_seed,
+            name=self.task_name,
         )
         if self.doc_stride is not None and not found.task.span:
             raise UserError(f"doc-stride is for questions about a context; task '{task}' has none")

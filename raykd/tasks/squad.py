@@ -51,8 +51,10 @@ def read_files(task: Task, train: Path, dev: Path | None, seed: int) -> Data:
     whole = parts[0][0]
     if dev is not None:
         return Data(task, whole, {"dev": parts[1][0]}, f"files {train} and {dev}", tuple(notes), fingerprint="")
-    rest, held = hold_out(whole, task, seed)
-    notes.append(f"{len(held):,} of {len(whole):,} questions of {train} held out as dev, by context (seed {seed})")
+    rest, held = hold_out(whole, task, seed=seed, purpose="dev")
+    notes.append(
+        f"{len(held):,} of {len(whole):,} questions of {train} held out as dev, by context (split seed {seed})"
+    )
     return Data(task, rest, {"dev": held}, f"file {train}", tuple(notes), fingerprint="")
 
 

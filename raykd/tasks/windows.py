@@ -12,6 +12,7 @@ import numpy as np
 from raykd.errors import UserError
 from raykd.tasks.data import Answer, Split
 from raykd.tasks.encoded import store
+from raykd.tasks.row_hashes import row_hashes
 
 CHUNK = 1_000  # questions tokenised at a time
 
@@ -82,6 +83,7 @@ def write_windows(folder: Path, split: Split, tokenizer: Any, frame: Frame, key:
         "labels": np.asarray(labels, dtype=np.int64),
         "chars": np.concatenate(chars).astype(np.int32),
         "rows": np.asarray(rows, dtype=np.int64),
+        "hashes": row_hashes(split.texts),
     }
     if "token_type_ids" in tokenizer.model_input_names:
         arrays["types"] = np.concatenate(types).astype(np.uint8)

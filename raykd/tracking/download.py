@@ -6,26 +6,22 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from raykd.tracking.register import ALIAS
 
+def download_champion(tracking_uri: str, sweep: str, folder: Path) -> str | None:
+    """Copy the student that `sweep` registered into `folder`; why not, or None when it is there.
 
-def download_champion(tracking_uri: str, task: str, sweep: str, folder: Path) -> str | None:
-    """Copy the student that `sweep` registered for `task` into `folder`; why not, or None when it is there.
-
-    A later sweep of the task may have moved the alias, so the version's tag must name this one.
+    A later sweep of the task may have moved the alias, so it is the version's tag that names the sweep.
     """
     import mlflow
     from mlflow.exceptions import MlflowException
 
-    name = f"raykd-{task}"
     try:
         client = mlflow.MlflowClient(tracking_uri, registry_uri=tracking_uri)
-        version = client.get_model_version_by_alias(name, ALIAS)
-        if version.tags.get("raykd.sweep") != sweep:
-            ours = [v for v in client.search_model_versions(f"name = '{name}'") if v.tags.get("raykd.sweep") == sweep]
-            if not ours:
-                return f"no version of {name} at {tracking_uri} is of sweep '{sweep}'"
-            version = max(ours, key=lambda one: int(one.version))
+        versions = client.search_model_versions(f"tags.`raykd.sweep` = '{sweep}'")
+        if not versions:
+            return f"no registered model at {tracking_uri} is of sweep '{sweep}'"
+        version = max(versions, key=lambda version: version.creation_timestamp)
+        name = version.name
         with tempfile.TemporaryDirectory() as there:
             mlflow.set_tracking_uri(tracking_uri)
             model = f"models:/{name}/{version.version}"

@@ -29,10 +29,16 @@ class Training(BaseModel):
 class TaskSpec(BaseModel):
     """What training must know of a task. labels: class names in order, () for a number or a span; primary selects.
 
-    kind: by default what the labels say: classes, or a number where there are none.
+    kind: by default what the labels say: classes, or a number where there are none. The card of a saved model keeps
+    all of it, so that later commands read rows as this one did.
     """
 
-    name: str
+    name: str = Field(description="its identity: a named task, or data of one's own")
+    base: str = Field("", description="the task as --task names it, where that is another name")
+    texts: tuple[str, ...] = Field((), description="columns of the one or two texts of a row; () where not known")
+    label_column: str = ""
+    split_seed: int = Field(0, description="decides which rows are held out")
+    file_hash: str = Field("", description="of all rows of the file of one's own that it was made from")
     labels: tuple[str, ...]
     metrics: tuple[str, ...]
     primary: str
@@ -46,6 +52,11 @@ class TaskSpec(BaseModel):
         if isinstance(given, dict) and "kind" not in given:
             return given | {"kind": "classes" if given.get("labels") else "number"}
         return given
+
+    @property
+    def flag(self) -> str:
+        """The task as --task names it."""
+        return self.base or self.name
 
     @property
     def regression(self) -> bool:
@@ -69,6 +80,7 @@ class TrialSpec(BaseModel):
     teacher: str = Field(description="folder of the teacher")
     student: str = Field(description="student description, e.g. cut:3")
     origin: str = Field(description="folder of the model a student is cut from or built after")
+    head: str = Field("fresh", pattern="fresh|teacher", description="where a cut student's head comes from")
     corpus: str | None = Field(None, description="folder of the user's tokenised texts beside the task's")
     knowledge: tuple[str, ...] = Field((), description="folders of what is stored of the teacher on the train split")
     pauses: int = Field(0, description="from this evaluation on a checkpoint stands before each; 0: as time goes by")

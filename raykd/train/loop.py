@@ -19,6 +19,7 @@ from torch import nn
 from raykd.knowledge.teacher import Teacher
 from raykd.methods.recipe import Recipe
 from raykd.methods.seen import Seen
+from raykd.seeds import derive_seed
 from raykd.train.autocast import autocast
 from raykd.train.batches import micro_batches, plan_epoch, share
 from raykd.train.config import TaskSpec, Training
@@ -95,7 +96,7 @@ def distill(
     """
     device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     world = world or World()
-    world.seed(training.seed, step=0)
+    world.seed(derive_seed(training.seed, "extras"), step=0)
     scene = make_scene(student, teacher, train, task, around, device)
     network = teacher.network(device) if teacher is not None and recipe.live else None
     objective = Objective(student, recipe, scene, facts_of(recipe, scene, around), network).to(device).train()
@@ -112,9 +113,11 @@ def distill(
     evaluation_after = {step: number for number, step in enumerate(sorted(evaluate_after), start=1)}
     tally = Tally()
     keeper = Keeper(folder, trained, optimizers, tally, world, every=checkpoint_every, saved=saved)
+    dropout, order = derive_seed(training.seed, "dropout"), derive_seed(training.seed, "order")
+    world.seed(dropout, step=0)
     position = keeper.resume(device)
     if position.step and not world.main:  # the random state saved is the main worker's
-        world.seed(training.seed, step=position.step)
+        world.seed(dropout, step=position.step)
     leaving = Leaving(leave, world, device)
     best = Best(folder)
     started = time.monotonic() - position.seconds
@@ -144,7 +147,7 @@ def distill(
             keep(step)
         epoch = step // per_epoch
         if epoch != plan_of:
-            plan_of, plan = epoch, plan_epoch(train.lengths, training.batch_size, seed=training.seed, epoch=epoch)
+            plan_of, plan = epoch, plan_epoch(train.lengths, training.batch_size, seed=order, epoch=epoch)
         rows = share(plan[step % per_epoch], world.rank, world.size)
         progress = (step + 1) / total
         number = next(i for i, span in enumerate(spans) if step < span.end)

@@ -7,13 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from raykd.methods.method import Pair, Parameters
 from raykd.methods.none import METHOD
 from raykd.models.save import save_student
+from raykd.models.seen_rows import SEEN_ROWS, SeenRows
 from raykd.models.shape import shape
+from raykd.seeds import derive_seed
 from raykd.tasks.encode import Encoded
 from raykd.train.checkpoint import scratch
 from raykd.train.config import TaskSpec, Training
@@ -50,7 +53,9 @@ def teach(
         report(done)
         return True
 
-    last = distill(model, recipe, lesson.train, lesson.dev, lesson.task, lesson.training, place, tell)
+    # Its students may be trained under the same seed, and must see the rows in another order.
+    training = lesson.training.model_copy(update={"seed": derive_seed(lesson.training.seed, "teacher")})
+    last = distill(model, recipe, lesson.train, lesson.dev, lesson.task, training, place, tell)
     assert last is not None  # only a report that answers False ends a run early
     scores = {name: value for name, value in last.metrics.items() if not name.startswith("train/")}
     card = {
@@ -58,6 +63,7 @@ def teach(
         "spec": {"task": lesson.task.model_dump(), "training": lesson.training.model_dump()},
         "scores": scores,
     }
-    save_student(model, tokenizer, folder, card=card)
+    seen = SeenRows(learnt=np.asarray(lesson.train.hashes)).to_bytes()
+    save_student(model, tokenizer, folder, card=card, extra={SEEN_ROWS: seen})
     shutil.rmtree(place, ignore_errors=True)
     return scores

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from transformers import PreTrainedModel
 
@@ -22,11 +23,14 @@ from raykd.methods.method import Link, Pair
 from raykd.models.classifier import Head, load_classifier, load_config
 from raykd.models.planned import student_shape
 from raykd.models.save import save_student
+from raykd.models.seen_rows import SEEN_ROWS, SeenRows, read_seen_rows
 from raykd.models.shape import Shape
 from raykd.models.source import Version, version
 from raykd.models.student import make_student, parse_student, shape
 from raykd.models.tokenizer import load_tokenizer
+from raykd.seeds import derive_seed
 from raykd.tasks.encode import Encoded
+from raykd.tasks.holdout import SELECT
 from raykd.train.checkpoint import PREFIX
 from raykd.train.config import TrialSpec
 from raykd.train.ensemble import ensemble_scores
@@ -77,7 +81,8 @@ def run_trial(
     for number, link in enumerate(links[:-1], start=1):
         place = folder / f"link-{number}"
         if not everywhere(place / STUDENT, world):
-            _run(link, spec, earlier, place, lambda done, model: True, unreported, keeping)
+            seed = derive_seed(spec.training.seed, "link", link.name)
+            _run(link, spec, earlier, place, lambda done, model: True, unreported, keeping, seed)
             for checkpoint in place.glob(f"{PREFIX}*") if world.main else ():
                 shutil.rmtree(checkpoint, ignore_errors=True)
             everywhere(place / STUDENT, world)
@@ -90,7 +95,7 @@ def run_trial(
             done.metrics.update(ensemble_scores([*before, student], spec.task, dev))
         return report(done)
 
-    return _run(links[-1], spec, earlier, folder, keep, world, keeping)
+    return _run(links[-1], spec, earlier, folder, keep, world, keeping, spec.training.seed)
 
 
 def _run(
@@ -101,18 +106,18 @@ def _run(
     report: Callable[[Report, PreTrainedModel], bool],
     world: World,
     keeping: Keeping,
+    seed: int,
 ) -> Report | None:
     """One run of a chain: its student is saved under `folder` by the main worker."""
     folder.mkdir(parents=True, exist_ok=True)
     head = spec.task.head
-    student = _learner(link, spec, head)
+    student = _learner(link, spec, head, seed)
     taught = earlier[-1] if link.taught_by == "previous" and earlier else Path(spec.teacher)
     teacher = None
     if link.taught_by != "nobody":
         teacher = _given(spec) if taught == Path(spec.teacher) else live_teacher(load_classifier(taught, head))
     pair = Pair(teacher.shape if teacher else shape(student), shape(student), spec.task.kind, spec.corpus is not None)
-    settings = spec.training
-    training = settings.model_copy(update={"epochs": settings.epochs * link.epochs, "seed": settings.seed + link.seed})
+    training = spec.training.model_copy(update={"epochs": spec.training.epochs * link.epochs, "seed": seed})
     last = distill(
         student,
         link.recipe(pair),
@@ -132,11 +137,28 @@ def _run(
     )
     if last is not None and world.main:
         about = {"spec": spec.model_dump(), "link": link.name, "scores": last.metrics}
-        save_student(student, load_tokenizer(Path(spec.teacher)), folder / STUDENT, card=about)
+        seen = {SEEN_ROWS: seen_by(spec).to_bytes()}
+        save_student(student, load_tokenizer(Path(spec.teacher)), folder / STUDENT, card=about, extra=seen)
         Best(folder).forget()
         keeping.saved()
     world.agree(True)  # nobody goes on before the student stands
     return last
+
+
+def seen_by(spec: TrialSpec) -> SeenRows:
+    """The rows that the student of a trial has seen by its end, its teacher's included."""
+    learnt = [_split(spec.train).hashes]
+    if spec.corpus is not None:
+        learnt.append(_split(spec.corpus).hashes)
+    selected = [_split(path).hashes for name, path in spec.dev.items() if name == SELECT]
+    student = read_seen_rows(Path(spec.student)) or SeenRows()  # one that was given; a description is no folder
+    learnt += [student.learnt, student.teacher]
+    teacher = read_seen_rows(Path(spec.teacher)) or SeenRows()
+    return SeenRows(
+        learnt=np.concatenate(learnt),
+        selected=np.concatenate([*selected, student.selected, teacher.selected]),
+        teacher=np.concatenate([teacher.learnt, teacher.teacher]),
+    )
 
 
 def pair_of(spec: TrialSpec) -> Pair:
@@ -145,12 +167,13 @@ def pair_of(spec: TrialSpec) -> Pair:
     return Pair(_shape(spec.teacher), student, spec.task.kind, spec.corpus is not None)
 
 
-def _learner(link: Link, spec: TrialSpec, head: Head) -> PreTrainedModel:
+def _learner(link: Link, spec: TrialSpec, head: Head, seed: int) -> PreTrainedModel:
     origin = Path(spec.origin)
     described = {"student": spec.student, "teacher": f"cut:{_shape(spec.origin).layers}"}.get(
         link.learner, link.learner
     )
-    return make_student(parse_student(described), origin, head, seed=spec.training.seed + link.seed)
+    head_from = Path(spec.teacher) if spec.head == "teacher" and link.learner == "student" else None
+    return make_student(parse_student(described), origin, head, seed=seed, head_from=head_from)
 
 
 def _around(spec: TrialSpec, teacher: Path) -> Around:

@@ -14,6 +14,8 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from raykd.seeds import derive_seed
+
 
 @dataclass(frozen=True)
 class World:
@@ -33,7 +35,7 @@ class World:
 
     def seed(self, seed: int, step: int) -> None:
         """Start this worker's random generators, each worker's differently: else all would drop out the same units."""
-        number = int(np.random.SeedSequence((seed, self.rank, step)).generate_state(1)[0])
+        number = derive_seed(seed, "worker", self.rank, step)
         random.seed(number)
         np.random.seed(number)  # noqa: NPY002 - the legacy state is the one libraries draw from
         torch.manual_seed(number)

@@ -54,9 +54,9 @@ def prepare(task: str, data: str, teacher: Path, rows: int, epochs: float, out: 
 
     workspace = Workspace(out)
     training = Training(epochs=epochs, evaluations=1)
-    whole = Source(data, max_train_samples=8000 if task == "sst2" else None).load(task, 1)
+    whole = Source(data, max_train_samples=8000 if task == "sst2" else None).load(task)
     found = find_teacher(whole, str(teacher), training, workspace, print)
-    train, dev = encode_all(Source(data, max_train_samples=rows).load(task, 1), found.folder, 128, workspace)
+    train, dev = encode_all(Source(data, max_train_samples=rows).load(task), found.folder, 128, workspace)
     return TrialSpec(
         label=task,
         folder="",

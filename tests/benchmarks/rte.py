@@ -78,7 +78,7 @@ class Place:
 
 def place(folder: Path, data: str, *, rows: int | None = None, dev: int = 277, length: int = 128) -> Place:
     """The pair and the first `rows` rows of RTE, in `folder`."""
-    whole = Source(data, max_train_samples=rows, max_eval_samples=dev).load("rte", 1)
+    whole = Source(data, max_train_samples=rows, max_eval_samples=dev).load("rte")
     tokenizer = load_tokenizer(pretrained())
     task = task_spec(whole)
     torch.manual_seed(0)

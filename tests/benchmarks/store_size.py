@@ -31,7 +31,7 @@ ASSUMED = {"mnli": (392_702, 40), "qqp": (363_846, 30)}  # rows of the training 
 
 def lengths_of(task: str, data: str, cache: Path) -> np.ndarray:
     """Tokens of each training row."""
-    split = Source(data).load(task, 1).train
+    split = Source(data).load(task).train
     return encode(split, load_tokenizer(pretrained()), max_length=128, regression=task == "stsb", cache=cache).lengths
 
 

@@ -46,6 +46,7 @@ def split(folder: Path, lengths: Sequence[int], *, key: str = "data", pad_left: 
         "offsets": np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         "ids": np.arange(sum(lengths), dtype=np.int32),
         "labels": np.zeros(len(lengths), np.int64),
+        "hashes": np.arange(len(lengths), dtype=np.uint64),
     }
     for name, array in arrays.items():
         np.save(folder / f"{name}.npy", array)

@@ -16,6 +16,7 @@ from raykd.methods import METHODS
 from raykd.methods.fsd_memory import SEED, TEACHER_MEMORY, TOLERANCE, Clustering, student_memory, teacher_memory
 from raykd.methods.recipe import Scene, Vocabulary
 from raykd.methods.seen import Need, Seen
+from raykd.seeds import derive_seed
 from raykd.tasks.encode import Batch
 from raykd.train.loop import Report, distill
 from raykd.train.scene import Around
@@ -69,7 +70,7 @@ def memory(clustering: Clustering, split: Split) -> Tensor:
 
 def test_k_means_of_all_features() -> None:
     split = Split()
-    start = draw_rows(split.features.split(3), 4, torch.Generator().manual_seed(SEED))
+    start = draw_rows(split.features.split(3), 4, torch.Generator().manual_seed(derive_seed(SEED, "fsd centroids")))
     expected = kmeans(lambda: [split.features], start, 3, TOLERANCE).centroids
     found = memory(KMEANS, split)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
@@ -82,7 +83,7 @@ def test_the_published_procedure_takes_rows_one_by_one() -> None:
     clustering = replace(KMEANS, kind="published")
     found = memory(clustering, split)
     deviation = (split.features[-1].var() / ROWS).sqrt()
-    drawn = torch.randn(4, LENGTH * WIDE, generator=torch.Generator().manual_seed(SEED))
+    drawn = torch.randn(4, LENGTH * WIDE, generator=torch.Generator().manual_seed(derive_seed(SEED, "fsd centroids")))
     drawn = drawn * deviation + split.features[-1].mean() / ROWS
     chosen = torch.cdist(split.features, drawn).argmin(dim=1)
     expected = torch.zeros(4, LENGTH * WIDE)

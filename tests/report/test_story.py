@@ -46,6 +46,7 @@ def spec(tmp_path: Path) -> SweepSpec:
         folder = tmp_path / split
         folder.mkdir()
         arrays = {"ids": np.zeros(20, int), "labels": LABELS, "offsets": np.array([0, 1, 2, 3, 4, 5, 6, 13, 20])}
+        arrays["hashes"] = np.arange(8, dtype=np.uint64)
         for name, array in arrays.items():
             np.save(folder / f"{name}.npy", array)
         meta = f'{{"key": "k", "truncated": 0, "arrays": {[*arrays]}, "pad_id": 0, "pad_type": 0, "pad_left": false}}'

@@ -30,7 +30,7 @@ def prepared(train: Path, dev: Path | None, teacher: Path) -> list[str]:
     """What is said while rows are made ready."""
     said: list[str] = []
     source = Source(str(train), None if dev is None else str(dev), ("text",), "label")
-    prepare(source.load("custom", 1), str(teacher), Training(max_length=16), here(), said.append, "cut:2")
+    prepare(source.load("custom"), str(teacher), Training(max_length=16), here(), said.append, "cut:2")
     return said
 
 
@@ -82,4 +82,4 @@ def test_a_split_that_teaches_nothing_is_named(tell: Tell, home: Path, lines: li
 def test_a_dev_split_without_rows_is_named(home: Path, rows: Path) -> None:
     (home / "dev.csv").write_text("text,label\n")
     with pytest.raises(UserError, match=r"dev\.csv holds no rows"):
-        Source(str(rows), str(home / "dev.csv"), ("text",), "label").load("custom", 1)
+        Source(str(rows), str(home / "dev.csv"), ("text",), "label").load("custom")

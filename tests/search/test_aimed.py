@@ -56,6 +56,7 @@ def spec(spec: SweepSpec, tmp_path: Path) -> SweepSpec:
         folder = tmp_path / split
         folder.mkdir()
         arrays = {"ids": np.zeros(ROWS, int), "labels": LABELS, "offsets": np.arange(ROWS + 1)}
+        arrays["hashes"] = np.arange(ROWS, dtype=np.uint64)
         for name, array in arrays.items():
             np.save(folder / f"{name}.npy", array)
         meta = f'{{"key": "k", "truncated": 0, "arrays": {[*arrays]}, "pad_id": 0, "pad_type": 0, "pad_left": false}}'

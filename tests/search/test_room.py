@@ -12,6 +12,7 @@ import pytest
 
 from raykd import storage
 from raykd.errors import UserError
+from raykd.search.request import SweepRequest
 from raykd.search.room import Room, claim, new_room, newest, room
 from raykd.search.space import Space
 from raykd.search.spec import SweepSpec
@@ -58,7 +59,7 @@ def test_names_that_are_taken(workspace: Workspace, spec: SweepSpec, space: Spac
     room(workspace, "rte-kd-1").write(spec, space)
     room(workspace, "rte-kd-2").folder.mkdir(parents=True)
     assert new_room(workspace, None, "rte-kd").folder.name == "rte-kd-3"
-    assert new_room(workspace, None, "my space/file.yaml").folder.name == "file-1"
+    assert new_room(workspace, None, "my rows: kd").folder.name == "my-rows--kd-1"
     assert new_room(workspace, "free", "x").folder.name == "free"
     with pytest.raises(UserError, match=r"'rte-kd-1' exists already in .*--resume"):
         new_room(workspace, "rte-kd-1", "x")
@@ -103,16 +104,22 @@ def test_sixteen_that_ask_for_any_name_get_sixteen(workspace: Workspace) -> None
 def test_the_newest_of_a_task(workspace: Workspace, spec: SweepSpec, space: Space) -> None:
     for number, (name, method) in enumerate([("a", "kd"), ("b", None), ("c", "kd")]):
         found = room(workspace, name)
-        found.write(spec.model_copy(update={"name": name, "method": method}), space)
+        request = SweepRequest(task="rte", method=method, seed=number)
+        found.write(spec.model_copy(update={"name": name, "method": method, "request": request}), space)
         os.utime(found.folder / "sweep.json", (time.time() - number,) * 2)
     if workspace.url is not None:
         with pytest.raises(UserError, match=r"say which sweep by --name \(a, b, c\)"):
-            newest(workspace, "rte", None)
+            newest(workspace, SweepRequest(task="rte"))
         return
-    assert newest(workspace, "rte", None).folder.name == "a"
-    assert newest(workspace, "rte", "kd").folder.name == "a"
+    assert newest(workspace, SweepRequest(task="rte")).folder.name == "a"
+    assert newest(workspace, SweepRequest(task="rte", method="kd")).folder.name == "a"
     os.utime(workspace.sweep("c") / "sweep.json")
-    assert newest(workspace, "rte", "kd").folder.name == "c"
+    assert newest(workspace, SweepRequest(task="rte", method="kd")).folder.name == "c"
     for task, method, what in (("sst2", None, "task 'sst2'"), ("rte", "ckd", "task 'rte' by method 'ckd'")):
         with pytest.raises(UserError, match=f"no sweep of {what}"):
-            newest(workspace, task, method)
+            newest(workspace, SweepRequest(task=task, method=method))
+    assert (
+        newest(workspace, SweepRequest(task="rte", seed=2)).folder.name == "c"
+    )  # the newest that is what is asked for
+    with pytest.raises(UserError, match=r"--trials 9: .*has 20; --extend N adds N\n--seed 7: sweep 'c' has 2\nleave"):
+        newest(workspace, SweepRequest(task="rte", seed=7, trials=9))

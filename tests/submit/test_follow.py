@@ -223,7 +223,7 @@ def test_fetch_from_a_folder(tmp_path: Path) -> None:
     champion = tmp_path / "home" / "sweeps" / "a" / "champion"
     champion.mkdir(parents=True)
     (champion / "raykd.json").write_text("{}")
-    fetch_champion(tmp_path / "out", sweep="a", task="rte", home=str(tmp_path / "home"), tracking_uri="")
+    fetch_champion(tmp_path / "out", sweep="a", home=str(tmp_path / "home"), tracking_uri="")
     assert (tmp_path / "out" / "raykd.json").read_text() == "{}"
 
 
@@ -231,13 +231,13 @@ def test_fetch_from_a_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     asked: list[tuple[str, Path]] = []
     monkeypatch.setattr(fetch_file.storage, "exists", lambda url: True)
     monkeypatch.setattr(fetch_file.storage, "fetch", lambda url, folder: asked.append((url, folder)))
-    fetch_champion(tmp_path / "out", sweep="a", task="rte", home="s3://b/p", tracking_uri="")
+    fetch_champion(tmp_path / "out", sweep="a", home="s3://b/p", tracking_uri="")
     assert asked == [("s3://b/p/sweeps/a/champion", tmp_path / "out")]
 
 
 def test_what_cannot_be_fetched_says_where_it_lies(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="/far/sweeps/a/champion"):
-        fetch_champion(tmp_path / "out", sweep="a", task="rte", home="/far", tracking_uri="sqlite:///x")
+        fetch_champion(tmp_path / "out", sweep="a", home="/far", tracking_uri="sqlite:///x")
 
 
 def test_left_by_an_interruption(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,9 +37,9 @@ def test_a_tenth_of_every_class_is_held_out(write: Write) -> None:
     assert [data.dev["dev"].labels.count(label) for label in range(3)] == [10, 10, 10]
     assert len(data.train) == 270
     assert not set(data.train.texts) & set(data.dev["dev"].texts)
-    assert data.notes[-1] == f"30 of 300 rows of {file} held out as dev (seed 1)"
+    assert data.notes[-1] == f"30 of 300 rows of {file} held out as dev (split seed 0)"
     assert load("custom", file, columns=OWN).fingerprint == data.fingerprint
-    assert load("custom", file, columns=OWN, seed=2).dev != data.dev
+    assert load("custom", file, columns=OWN, split_seed=2).dev != data.dev
 
 
 def test_scores_and_classes_are_told_apart_and_noted(write: Write) -> None:

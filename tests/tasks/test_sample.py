@@ -79,7 +79,7 @@ def test_train_is_noisy_and_says_so() -> None:
     assert 0.17 < len(wrong) / 2000 < 0.23
     assert len(set(wrong)) == 6  # every class becomes every other
     data = load("mnli", "sample")
-    assert data.source == "built-in sample, seed 1"
+    assert data.source == "built-in sample"
     assert "20% wrong classes" in data.notes[0]
     assert "20% wrong answers" in load("squad", "sample").notes[0]
     assert load("stsb", "sample").notes[0].count("normal errors of 1.25") == 1

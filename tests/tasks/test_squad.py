@@ -63,9 +63,9 @@ def test_whole_contexts_are_held_out(tmp_path: Path) -> None:
     data = load("squad", file)
     assert (len(data.train), len(data.dev["dev"])) == (54, 6)
     assert not {context for _, context in data.train.texts} & {context for _, context in data.dev["dev"].texts}
-    assert data.notes == (f"6 of 60 questions of {file} held out as dev, by context (seed 1)",)
+    assert data.notes == (f"6 of 60 questions of {file} held out as dev, by context (split seed 0)",)
     assert load("squad", file).fingerprint == data.fingerprint
-    assert load("squad", file, seed=2).dev != data.dev
+    assert load("squad", file, split_seed=2).dev != data.dev
     assert load("squad", str(tmp_path)).dev == data.dev  # the only file of its folder
     with pytest.raises(UserError, match="a single context cannot be divided"):
         load("squad", write(tmp_path / "one.json", *some(1)))

@@ -24,8 +24,8 @@ def test_the_right_sweep(tmp_path: Path) -> None:
         version = client.create_model_version("raykd-rte", (tmp_path / sweep).as_uri(), tags={"raykd.sweep": sweep})
         client.set_registered_model_alias("raykd-rte", "champion", version.version)
     for sweep in ("first", "second"):
-        assert download_champion(uri, "rte", sweep, tmp_path / f"{sweep}-out") is None
+        assert download_champion(uri, sweep, tmp_path / f"{sweep}-out") is None
         assert (tmp_path / f"{sweep}-out" / "raykd.json").read_text() == sweep
-    assert "no version of raykd-rte" in (download_champion(uri, "rte", "third", tmp_path / "out") or "")
-    assert "MLflow at" in (download_champion(uri, "sst2", "first", tmp_path / "out") or "")
+    assert "is of sweep 'third'" in (download_champion(uri, "third", tmp_path / "out") or "")
+    assert "MLflow at" in (download_champion(uri, "a ' quote", tmp_path / "out") or "")
     assert not (tmp_path / "out").exists()
