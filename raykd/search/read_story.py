@@ -54,7 +54,8 @@ def find(workspace: Workspace, name: str | None, task: str | None) -> Room:
         raise UserError(f"report: say which sweep ({', '.join(names) or 'there is none'})")
     tasks = set()
     for newest in names:
-        names_of_task = {(spec := SweepSpec.read(workspace.sweep(newest)).task).name, spec.flag}
+        of_sweep = SweepSpec.read(workspace.sweep(newest)).task
+        names_of_task = {of_sweep.name, of_sweep.flag}
         tasks |= names_of_task
         if task is None or task in names_of_task:
             return room(workspace, newest)
