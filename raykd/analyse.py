@@ -7,28 +7,30 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from functools import partial
+from dataclasses import replace
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from raykd.answer import card
+from raykd.card import read_card
 from raykd.errors import UserError, together
 from raykd.models.classifier import has_head, load_classifier
 from raykd.models.save import CARD
+from raykd.models.seen_rows import SeenRows
 from raykd.models.source import read_json, resolve
 from raykd.models.tokenizer import check_vocabulary, load_tokenizer
 from raykd.report.analysis_page import Analysis
 from raykd.report.loyalty import label_loyalty, probability_loyalty, restoration
+from raykd.scoring_rows import load_scoring_rows
 from raykd.side_by_side import PENULTIMATE, Seen, observe
 from raykd.tasks import answers, spans
 from raykd.tasks.encode import Encoded, encode
 from raykd.tasks.metrics import score
 from raykd.tasks.questions import Questions
 from raykd.tasks.source import Source
-from raykd.teachers import task_spec
 from raykd.train.config import TaskSpec
 from raykd.train.evaluate import measure
 from raykd.workspace import here
@@ -41,35 +43,40 @@ def analyse(
     task: str | None = None,
     teacher: str | None = None,
     layer: int = PENULTIMATE,
+    say: Callable[[str], object] = lambda sentence: None,
 ) -> list[Analysis]:
-    """Each saved student beside one teacher, on the first dev split of `source`.
+    """Each saved student beside one teacher, on the first dev split of `source`; of a file of one's own on all rows
+    that no student has seen.
 
     task: where it differs from the one the students were made for. teacher: a folder or hub name; by default the folder
-    that the students' cards name. layer: whose states are related; 0 is the embedding output, -1 the last.
+    that the students' cards name. layer: whose states are related; 0 is the embedding output, -1 the last. say: takes a
+    sentence at a time about what was read.
     Raises UserError: no students, folders that are none, cards of several tasks or teachers, a teacher without a head
     for the task or with other tokens, answers that are not numbers.
     """
     folders = [Path(student) for student in students]
     checks: list[Callable[[], Any]] = [partial(_distinct, folders)]
-    checks += [partial(card, folder) for folder in folders]
+    checks += [partial(read_card, folder) for folder in folders]
     checks.append(partial(resolve, teacher, role="teacher") if teacher else lambda: None)
     _, *cards, given = together(checks)
-    checks = [partial(_one, "task", [spec.flag for spec, _ in cards]) if task is None else lambda: task]
+    checks = [partial(_one, "task", [card.task.flag for card in cards]) if task is None else lambda: task]
     checks.append(partial(_own_teacher, folders) if given is None else lambda: given)
     wanted, place = together(checks)
-    data = source.load(wanted)
-    spec = task_spec(data)
+    known_rows = [card.seen for card in cards if card.seen is not None]
+    card = replace(cards[0], seen=reduce(SeenRows.union, known_rows) if known_rows else None)
+    data = load_scoring_rows(card, source, task and wanted, folders[0], say)
+    spec = data.task
     together([partial(_fits, place, folder, spec) for folder in folders])
-    split, rows = next(iter(data.dev.items()))
+    split, rows = next(iter(data.splits.items()))
     torch.set_num_threads(os.cpu_count() or 1)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     known = load_classifier(place, spec.head)
     found = []
-    for name, folder, (made_for, length) in zip(short_names(folders), folders, cards, strict=True):
+    for name, folder, card in zip(short_names(folders), folders, cards, strict=True):
         student = load_classifier(folder, spec.head)
-        tokenizer, cache, stride = load_tokenizer(folder), here().cache, spec.stride or made_for.stride
+        tokenizer, cache, stride = load_tokenizer(folder), here().cache, spec.stride or card.task.stride
         regression = spec.regression
-        coded = encode(rows, tokenizer, max_length=length, regression=regression, cache=cache, stride=stride)
+        coded = encode(rows, tokenizer, max_length=card.max_length, regression=regression, cache=cache, stride=stride)
         seen = observe(known, student, coded, device=device, layer=layer)
         for role, logits, where in (("teacher", seen.teacher, place), ("student", seen.student, folder)):
             if not np.isfinite(logits).all():

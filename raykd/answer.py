@@ -1,72 +1,76 @@
-"""A saved student at work: scores on a split, and answers for new texts."""
+"""A saved student at work: scores on rows that are new to it, and answers for new texts."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from raykd.card import ModelCard, read_card
 from raykd.errors import UserError
 from raykd.models.classifier import load_classifier
-from raykd.models.save import CARD
-from raykd.models.source import check_folder, read_json
 from raykd.models.tokenizer import load_tokenizer
+from raykd.scoring_rows import load_scoring_rows
 from raykd.tasks import spans
 from raykd.tasks.data import Split
 from raykd.tasks.encode import encode
 from raykd.tasks.questions import Questions
 from raykd.tasks.source import Source
-from raykd.teachers import task_spec
-from raykd.train.config import TaskSpec, Training
 from raykd.train.evaluate import evaluate as score_splits
 from raykd.train.evaluate import predict as logits_of
 from raykd.workspace import here
 
-Row = Sequence[str]  # one text, or the two of a pair
+Row = str | Sequence[str]  # one text, or the one or two of a row
 
 
-def card(student: Path) -> tuple[TaskSpec, int]:
-    """The task a student was made for and its maximum length, from the card that raykd saved with it."""
-    check_folder(student, role="student")
-    file = student / CARD
-    if not file.is_file():
-        raise UserError(f"'{student}' was not made by raykd: it has no {CARD}")
-    spec = read_json(file).get("spec")
-    if spec is None:
-        raise UserError(f"'{student}' is an encoder of the general stage: it was made for no task")
-    try:
-        return TaskSpec.model_validate(spec["task"]), Training.model_validate(spec["training"]).max_length
-    except (KeyError, TypeError, ValueError) as error:  # pydantic's are ValueErrors
-        raise UserError(f"'{student}': {CARD} is not as raykd writes it: {error!r}") from error
+def evaluate(
+    student: str | Path,
+    source: Source = Source(),  # noqa: B008 (frozen)
+    *,
+    task: str | None = None,
+    say: Callable[[str], object] = lambda sentence: None,
+) -> dict[str, float]:
+    """Score a saved student on rows that are new to it.
 
+    Args:
+        student: Its folder.
+        source: The rows: dev splits of a named task, or all rows of a file but for those that the student has seen.
+        task: The task of `source`, where it is not the one that the student was made for; the labels must agree.
+        say: Takes a sentence at a time about what was read.
 
-def evaluate(student: str | Path, source: Source = Source(), *, task: str | None = None) -> dict[str, float]:  # noqa: B008
-    """Every metric of the student on the dev splits of `source`, named ``split/metric``.
+    Returns:
+        Every metric by ``split/metric``, e.g. ``dev/accuracy``.
 
-    task: where it differs from the one the student was made for (the labels must agree).
+    Raises:
+        UserError: A folder that is no student, rows that cannot be read, unknown labels, no row that is new to it.
     """
     folder = Path(student)
-    spec, length = card(folder)
-    data = source.load(task or spec.flag)
-    wanted = task_spec(data)
+    card = read_card(folder)
+    rows = load_scoring_rows(card, source, task, folder, say)
+    wanted = rows.task
     model, tokenizer = load_classifier(folder, wanted.head), load_tokenizer(folder)
     torch.set_num_threads(os.cpu_count() or 1)
+    stride = wanted.stride if source.doc_stride is None else source.doc_stride
     splits = {
         name: encode(
             split,
             tokenizer,
-            max_length=length,
+            max_length=card.max_length,
             regression=wanted.regression,
             cache=here().cache,
-            stride=wanted.stride or spec.stride,
+            stride=stride or card.task.stride,
         )
-        for name, split in data.dev.items()
+        for name, split in rows.splits.items()
     }
+    for name, split in splits.items():
+        if split.truncated and wanted.kind != "span":
+            say(f"data: {split.truncated:,} of {len(split):,} rows of {name} cut to {card.max_length} tokens")
+        _say_absent(wanted.labels, rows.splits[name], name, say)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         return score_splits(model, wanted, splits, device=device)
@@ -75,44 +79,85 @@ def evaluate(student: str | Path, source: Source = Source(), *, task: str | None
 
 
 def predict(student: str | Path, rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
-    """One answer a row, in order: its label with all probabilities, the number of a regression, or for a question and
-    its context the span that answers it ("" for none) with its probability."""
+    """Answer new texts.
+
+    Args:
+        student: Folder of a saved student.
+        rows: A text each, or the two of a pair (for spans, question and context).
+
+    Yields:
+        One record a row, in order: its ``text`` with ``label`` and ``probabilities``, the ``score`` of a regression, or
+        the ``answer`` ("" for none) with its probability as ``score``. A row without text has None for an answer.
+
+    Raises:
+        UserError: No rows, rows with another number of texts than the student reads, damaged weights.
+    """
     folder = Path(student)
-    spec, length = card(folder)
-    span = spec.kind == "span"
-    if not rows:
+    card = read_card(folder)
+    texts = [(row,) if isinstance(row, str) else tuple(row) for row in rows]
+    _check_texts(card, texts)
+    full = [index for index, row in enumerate(texts) if all(text.strip() for text in row)]
+    answers = iter(_answers(folder, card, [texts[index] for index in full])) if full else iter(())
+    blank = dict.fromkeys(_fields(card))
+    kept = set(full)
+    for index, row in enumerate(texts):
+        yield {"text": list(row), **(next(answers) if index in kept else blank)}
+
+
+def _fields(card: ModelCard) -> tuple[str, ...]:
+    """What a record holds beside its text."""
+    return {"span": ("answer", "score"), "number": ("score",), "classes": ("label", "probabilities")}[card.task.kind]
+
+
+def _check_texts(card: ModelCard, rows: Sequence[tuple[str, ...]]) -> None:
+    if not any(text.strip() for row in rows for text in row):
         raise UserError("nothing to predict: no text was given")
-    if len({len(row) for row in rows}) > 1 or len(rows[0]) not in (1, 2):
-        raise UserError("every row must have the same number of texts, one or two (separated by a tab)")
-    if span and len(rows[0]) != 2:
-        raise UserError("every row must be a question and its context, separated by a tab")
+    names = card.task.texts or (("question", "context") if card.task.kind == "span" else ())
+    wrong = [number for number, row in enumerate(rows, start=1) if len(row) not in ([len(names)] if names else [1, 2])]
+    if wrong:
+        wanted = f"{len(names)} ({', '.join(names)})" if names else "1 or 2"
+        lines = ", ".join(map(str, wrong[:5])) + (", ..." if len(wrong) > 5 else "")
+        raise UserError(
+            f"{len(wrong):,} of {len(rows):,} rows have another number of texts than the student reads, which is "
+            f"{wanted} (row {lines}; the first of them has {len(rows[wrong[0] - 1])})"
+        )
+    if not names and len({len(row) for row in rows}) > 1:
+        raise UserError("every row must have the same number of texts, one or two")
+
+
+def _answers(folder: Path, card: ModelCard, rows: Sequence[tuple[str, ...]]) -> Iterator[dict[str, Any]]:
+    """The answer of every row, each of which has text."""
+    spec = card.task
+    span = spec.kind == "span"
     model, tokenizer = load_classifier(folder, spec.head), load_tokenizer(folder)
     torch.set_num_threads(os.cpu_count() or 1)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    split = Split(tuple(tuple(row) for row in rows), (0,) * len(rows), ((),) * len(rows) if span else ())
+    split = Split(tuple(rows), (0,) * len(rows), ((),) * len(rows) if span else ())
+    length, regression = card.max_length, spec.regression
     with tempfile.TemporaryDirectory() as scratch:  # what is asked about is not kept
         coded = encode(
-            split,
-            tokenizer,
-            max_length=length,
-            regression=spec.regression,
-            cache=Path(scratch),
-            stride=spec.stride,
+            split, tokenizer, max_length=length, regression=regression, cache=Path(scratch), stride=spec.stride
         )
         logits = logits_of(model, coded, device=device)
         if not np.isfinite(logits).all():
             raise UserError(f"student '{folder}' answers with NaN or infinity: its weights are damaged")
-        found = spans.find(spec, logits, Questions.of(coded)) if span else []
-    if span:
-        for row, one in zip(rows, found, strict=True):
-            yield {"text": list(row), "answer": one.text, "score": one.probability}
-        return
-    for row, answer in zip(rows, logits.astype(np.float64), strict=True):
-        if spec.regression:
-            yield {"text": list(row), "score": float(answer[0])}
+        if span:
+            for answer in spans.find(spec, logits, Questions.of(coded)):
+                yield {"answer": answer.text, "score": answer.probability}
+            return
+    for row in logits.astype(np.float64):
+        if regression:
+            yield {"score": float(row[0])}
             continue
-        shares = np.exp(answer - answer.max())
+        shares = np.exp(row - row.max())
         shares /= shares.sum()
-        best = int(shares.argmax())
         probabilities = dict(zip(spec.labels, map(float, shares), strict=True))
-        yield {"text": list(row), "label": spec.labels[best], "probabilities": probabilities}
+        yield {"label": spec.labels[int(shares.argmax())], "probabilities": probabilities}
+
+
+def _say_absent(labels: Sequence[str], split: Split, name: str, say: Callable[[str], object]) -> None:
+    """A word where a class does not occur among the rows that score."""
+    present = set(split.labels)
+    absent = [label for index, label in enumerate(labels) if index not in present]
+    if absent:
+        say(f"data: {name} has no row of class {', '.join(absent)}")

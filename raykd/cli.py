@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -299,7 +300,8 @@ def evaluate(
     """Score a saved student on a task's dev split(s)."""
     from raykd.answer import evaluate as run
 
-    scores = run(student, source_of(data, dev_file, text_columns, label_column, None, max_eval_samples), task=task)
+    source = source_of(data, dev_file, text_columns, label_column, None, max_eval_samples)
+    scores = run(student, source, task=task, say=partial(console.print, markup=False))
     console.print(listing.scores_text(scores))
 
 

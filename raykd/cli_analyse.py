@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -32,7 +33,7 @@ def analyse(
     texts = tuple(text_columns.split(",")) if text_columns else ()
     source = Source(data, dev_file, texts, label_column, None, max_eval_samples)
     place = None if out is None else place_for(out)
-    found = run(students, source, task=task, teacher=teacher)
+    found = run(students, source, task=task, teacher=teacher, say=partial(console.print, markup=False))
     console.print(*analysis_page.tables(found), sep="\n")
     for file in analysis_page.save(found, place or place_for(None, found[0].task)):
         console.print(f"written: {file}", markup=False)

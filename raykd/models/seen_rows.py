@@ -40,6 +40,14 @@ class SeenRows:
         """[N] bool: which of the rows the model or its teacher has seen."""
         return np.isin(hashes, np.concatenate([self.learnt, self.selected, self.teacher]))
 
+    def union(self, other: SeenRows) -> SeenRows:
+        """What either has seen."""
+        return SeenRows(
+            np.concatenate([self.learnt, other.learnt]),
+            np.concatenate([self.selected, other.selected]),
+            np.concatenate([self.teacher, other.teacher]),
+        )
+
     def to_bytes(self) -> bytes:
         """The content of the file."""
         buffer = io.BytesIO()

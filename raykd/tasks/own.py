@@ -6,11 +6,11 @@ from functools import partial
 from pathlib import Path
 
 from raykd.errors import UserError, together
-from raykd.tasks import labels, table, task
-from raykd.tasks.data import Columns, Data
+from raykd.tasks import labels, squad, table, task
+from raykd.tasks.data import Columns, Data, Split
 from raykd.tasks.glue import listing
 from raykd.tasks.holdout import hold_out
-from raykd.tasks.task import CUSTOM
+from raykd.tasks.task import CUSTOM, Task
 
 
 def read_file(name: str, train: Path, dev: Path | None, columns: Columns, seed: int) -> Data:
@@ -32,10 +32,34 @@ def read_file(name: str, train: Path, dev: Path | None, columns: Columns, seed: 
     notes += [note for _, found in parts for note in found]
     rest = parts[0][0]
     if dev is None:
+        labels.varied(str(train), rest, shape)
         rest, held = hold_out(rest, shape, seed=seed, purpose="dev")
         notes.append(f"{len(held):,} of {len(held) + len(rest):,} rows of {train} held out as dev (split seed {seed})")
         return Data(shape, rest, {"dev": held}, f"file {train}", tuple(notes), fingerprint="")
     return Data(shape, rest, {"dev": parts[1][0]}, f"files {train} and {dev}", tuple(notes), fingerprint="")
+
+
+def read_rows(shape: Task, path: Path, columns: Columns) -> tuple[Split, tuple[str, ...]]:
+    """All rows of a file, with the classes of `shape`, and notes.
+
+    Args:
+        shape: The task that a model was made for.
+        path: The file.
+        columns: The columns; those that are not named are the task's.
+
+    Raises:
+        UserError: All that is wrong with the file; labels that are none of the task's classes.
+    """
+    if shape.span:
+        return squad.read_split(shape, path)
+    texts, label = columns.texts or shape.texts, columns.label or shape.label_column
+    if not texts or not label:
+        raise UserError(f"name the text columns and the label column of {path} (--text-columns, --label-column)")
+    if shape.texts and len(texts) != len(shape.texts):
+        raise UserError(f"the model reads {len(shape.texts)} text(s) a row, given: {', '.join(texts)}")
+    found = table.read(path, (*texts, label))
+    part, notes = labels.split(found, shape, texts, label)
+    return part, (*found.notes, *notes)
 
 
 def read_folder(name: str, folder: Path, columns: Columns, seed: int) -> Data:

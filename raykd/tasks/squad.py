@@ -46,7 +46,7 @@ def read_folder(task: Task, folder: Path, seed: int) -> Data:
 def read_files(task: Task, train: Path, dev: Path | None, seed: int) -> Data:
     """Train and dev from files; without a dev file a tenth of train is held out, whole contexts of it. UserError."""
     paths = (train,) if dev is None else (train, dev)
-    parts = together(partial(_read, task, path) for path in paths)
+    parts = together(partial(read_split, task, path) for path in paths)
     notes = [note for _, found in parts for note in found]
     whole = parts[0][0]
     if dev is not None:
@@ -65,7 +65,8 @@ def _called(task: Task, files: list[Path], *stems: str) -> list[Path]:
     return versioned if len(found) > 1 and versioned else found
 
 
-def _read(task: Task, path: Path) -> tuple[Split, tuple[str, ...]]:
+def read_split(task: Task, path: Path) -> tuple[Split, tuple[str, ...]]:
+    """The questions of a file, and notes. UserError for all that is wrong with it."""
     if not path.is_file():
         raise UserError(f"no such file: {path}")
     if path.suffix != ".json":
