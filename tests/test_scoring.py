@@ -181,8 +181,11 @@ def test_predictions(home: Path, teacher: Path) -> None:
     rows = [" ".join(WORDS[:9]), "", " ".join(WORDS[10:19]), "   "]
     records = list(raykd.predict(student, rows))
     assert [record["text"] for record in records] == [[row] for row in rows]
-    assert [record["label"] for record in records] == ["art", None, "sport", None]
-    assert set(records[0]["probabilities"]) == set(CLASSES)
+    assert [record["label"] is None for record in records] == [False, True, False, True]
+    for record in (records[0], records[2]):
+        assert list(record["probabilities"]) == list(CLASSES)
+        assert record["label"] == max(CLASSES, key=record["probabilities"].__getitem__)
+    assert records[0]["probabilities"] != records[2]["probabilities"]
     assert records[1] == {"text": [""], "label": None, "probabilities": None}
     with pytest.raises(UserError, match=r"1 of 3 rows have another number of texts .* which is 1 \(text\) \(row 2;"):
         list(raykd.predict(student, ["w1", ("w1", "w2"), ["w3"]]))
