@@ -5,7 +5,6 @@ On the first dev split of the data; see `raykd.side_by_side` for what both netwo
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 import torch
 
 from raykd.answer import card
+from raykd.cpus import use_threads
 from raykd.errors import UserError, together
 from raykd.models.classifier import has_head, load_classifier
 from raykd.models.save import CARD
@@ -61,7 +61,7 @@ def analyse(
     spec = task_spec(data)
     together([partial(_fits, place, folder, spec) for folder in folders])
     split, rows = next(iter(data.dev.items()))
-    torch.set_num_threads(os.cpu_count() or 1)
+    use_threads()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     known = load_classifier(place, spec.head)
     found = []

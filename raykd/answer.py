@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from raykd.cpus import use_threads
 from raykd.errors import UserError
 from raykd.models.classifier import load_classifier
 from raykd.models.save import CARD
@@ -55,7 +55,7 @@ def evaluate(student: str | Path, source: Source = Source(), *, task: str | None
     data = source.load(task or spec.name, seed=1)
     wanted = task_spec(data)
     model, tokenizer = load_classifier(folder, wanted.head), load_tokenizer(folder)
-    torch.set_num_threads(os.cpu_count() or 1)
+    use_threads()
     splits = {
         name: encode(
             split,
@@ -87,7 +87,7 @@ def predict(student: str | Path, rows: Sequence[Row]) -> Iterator[dict[str, Any]
     if span and len(rows[0]) != 2:
         raise UserError("every row must be a question and its context, separated by a tab")
     model, tokenizer = load_classifier(folder, spec.head), load_tokenizer(folder)
-    torch.set_num_threads(os.cpu_count() or 1)
+    use_threads()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     split = Split(tuple(tuple(row) for row in rows), (0,) * len(rows), ((),) * len(rows) if span else ())
     with tempfile.TemporaryDirectory() as scratch:  # what is asked about is not kept

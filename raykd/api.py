@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from functools import partial
@@ -12,6 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from raykd.beside import Beside
+from raykd.cpus import thread_count
 from raykd.errors import together
 from raykd.methods import find as find_method
 from raykd.methods.plan import check_pair
@@ -95,7 +95,7 @@ def distill(
         method=method,
         parameters=parameters or {},
         training=training,
-        threads=os.cpu_count() or 1,
+        threads=thread_count(),
     )
     place = scratch(folder, spec, version(prepared.teacher))
     spec = spec.model_copy(update={"folder": str(place)})

@@ -5,7 +5,6 @@ Everything a user may have got wrong is looked at here, cheap things first, befo
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +15,7 @@ import torch
 from pydantic import ValidationError
 
 from raykd.beside import Beside
+from raykd.cpus import use_threads
 from raykd.errors import UserError, from_pydantic, together
 from raykd.methods.method import Method, Pair, Parameters
 from raykd.models.classifier import load_classifier
@@ -112,7 +112,7 @@ def prepare(
     parts = [partial(size_and_words, one, found.origin, head, tokenizer) for one in pairs]
     sizes = dict(zip(pairs, together(parts), strict=True))
     model = load_classifier(found.folder, head)
-    torch.set_num_threads(os.cpu_count() or 1)
+    use_threads()
     reporting = next(iter(data.dev))
     chosen = with_selection(data, training.seed) if hold_out else data
     selecting = next(iter(chosen.dev))

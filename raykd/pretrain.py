@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console
 
+from raykd.cpus import use_threads
 from raykd.errors import together
 from raykd.knowledge.teacher import live_teacher
 from raykd.methods import find as find_method
@@ -83,7 +82,7 @@ def pretrain(
         f"{size_of(learner) / 1e6:.1f} M parameters learn from {size_of(master) / 1e6:.1f} M by {method}: "
         + " + ".join(term.name for term in recipe.stages[0].active)
     )
-    torch.set_num_threads(os.cpu_count() or 1)
+    use_threads()
     place = scratch(folder, method, values, student, str(source), version(source), train.key, training)
 
     def tell(report: Report) -> bool:

@@ -22,10 +22,10 @@ ARROWS = {
     "knowledge": {"losses", "methods", "models", "tasks", "errors"},
     "report": {"tasks"},
     "storage": {"errors"},
-    "train": {"methods", "knowledge", "models", "tasks", "losses", "storage", "errors"},
+    "train": {"methods", "knowledge", "models", "tasks", "losses", "storage", "cpus", "errors"},
     "tracking": {"methods", "search", "train", "workspace", "storage", "errors"},
     "search": {"train", "methods", "models", "tasks", "tracking", "report", "storage", "workspace", "errors"}
-    | {"prepare", "beside", "knowledge"},
+    | {"prepare", "beside", "knowledge", "cpus"},
     "submit": {"errors", "workspace", "storage", "tracking"},
 }
 

@@ -23,6 +23,7 @@ from ray._private.authentication.authentication_token_setup import maybe_enable_
 from ray._raylet import GcsClient  # type: ignore[attr-defined]  # missing from Ray's own stub
 from ray.exceptions import AuthenticationError
 
+from raykd.cpus import available_cpus
 from raykd.errors import UserError
 from raykd.train.worker_start import BEGIN
 
@@ -35,7 +36,7 @@ LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # Ray's name for "0: every serve
 def session(address: str | None, environment: dict[str, str], *, cpus: int | None = None) -> Iterator[None]:
     """Ray while the block runs; where it is there already, it stays.
 
-    address: None for a private instance with `cpus` cores (default: the machine's), "auto" or HOST:PORT of a cluster
+    address: None for a private instance with `cpus` cores (default: those that this process may use), "auto" or HOST:PORT of a cluster
     that this machine is a node of. environment: variables of every worker process. Raises UserError if the cluster
     does not answer, does not know the token, or this machine is not part of it.
     """
@@ -53,7 +54,7 @@ def session(address: str | None, environment: dict[str, str], *, cpus: int | Non
     with contextlib.nullcontext() if address else _loopback():
         if address is None:
             # "local": an address in the environment is not what was asked for.
-            ray.init("local", num_cpus=cpus, include_dashboard=False, _node_ip_address="127.0.0.1", **common)
+            ray.init("local", num_cpus=cpus or available_cpus(), include_dashboard=False, _node_ip_address="127.0.0.1", **common)
         else:
             _join(address, common)
         try:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from raykd.cpus import OMP, WAIT
 from raykd.search.conductor import Conductor
 from raykd.search.orphans import Janitor
 from raykd.search.reserve import Reserve
@@ -192,7 +193,8 @@ def _tolerate_memory_kills() -> None:
 def worker_environment(threads: int) -> dict[str, str]:
     """What every worker process needs set before it imports torch or transformers."""
     return {
-        "OMP_NUM_THREADS": str(threads),
+        OMP: str(threads),
+        WAIT: "PASSIVE",
         "HF_HUB_OFFLINE": "1",  # everything was fetched before the first trial
         "TOKENIZERS_PARALLELISM": "false",
         "TRANSFORMERS_VERBOSITY": "error",

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from raykd.cpus import use_threads
 from raykd.methods.method import Pair, Parameters
 from raykd.methods.none import METHOD
 from raykd.models.save import save_student
@@ -41,7 +41,7 @@ def teach(
     source: str,
 ) -> dict[str, float]:
     """Fine-tune `model` on the labels and save it to `folder`; returns its dev metrics. `source` says what it was."""
-    torch.set_num_threads(lesson.threads)
+    use_threads(lesson.threads)
     recipe = METHOD.recipe(Parameters(), Pair(shape(model), shape(model), lesson.task.kind))
     splits = [lesson.train.key, *(split.key for split in lesson.dev.values())]
     place = scratch(folder, source, splits, lesson.task, lesson.training)
