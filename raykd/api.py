@@ -12,6 +12,7 @@ from rich.console import Console
 
 from raykd.beside import Beside
 from raykd.cpus import thread_count
+from raykd.disk import require_room
 from raykd.errors import together
 from raykd.methods import find as find_method
 from raykd.methods.plan import check_pair
@@ -24,6 +25,7 @@ from raykd.teachers import teach_teacher
 from raykd.train.checkpoint import scratch
 from raykd.train.config import TrialSpec
 from raykd.train.loop import Report
+from raykd.train.resumable import resumable
 from raykd.workspace import here
 
 
@@ -105,8 +107,10 @@ def distill(
         console.print(f"{report.progress:4.0%} trained, {primary} {report.score:.4f}, {report.seconds:.0f} s")
         return True
 
-    last = run_trial(spec, tell)
-    assert last is not None  # only a report that answers False ends a run early
-    move_into(place / STUDENT, folder)
+    require_room(folder, prepared.sizes[prepared.student])
+    with resumable(place, say) as leave:
+        last = run_trial(spec, tell, leave=leave)
+        assert last is not None  # only a report that answers False ends a run early
+        move_into(place / STUDENT, folder)
     shutil.rmtree(place, ignore_errors=True)
     return folder, last

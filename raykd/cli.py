@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from raykd import cli_analyse, cli_cluster, cli_report, cli_repro, listing
+from raykd.endings import Commands, end_by
 from raykd.errors import UserError
+from raykd.resume_line import remember
+from raykd.start import begin
+from raykd.terminal import terminal
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=listing.ABOUT)
-console = Console(highlight=False, soft_wrap=True)
+app = typer.Typer(
+    cls=Commands, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=listing.ABOUT
+)
+console = terminal()
 
 TaskOption = Annotated[str, typer.Option("--task", help="a GLUE task, squad, squad_v2, or 'custom' for your own data")]
 Data = Annotated[str, typer.Option(help="'hub', 'sample', a GLUE or SQuAD folder, or your own file")]
@@ -342,22 +346,14 @@ def _check_words(words: list[str]) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point: a UserError becomes its lines on stderr and exit code 2, an interruption 130."""
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name may hold bytes that are no text
-        sys.stdout.reconfigure(errors="backslashreplace")
+    """Entry point. How it ends, and with which exit code, is `raykd.endings`' affair."""
+    if arguments is None:
+        begin()
+    words = sys.argv[1:] if arguments is None else arguments
+    remember(words)
     try:
-        _check_words(sys.argv[1:] if arguments is None else arguments)
+        _check_words(words)
         app(args=arguments, standalone_mode=True)
-    except UserError as error:
-        for problem in error.problems:
-            sys.stderr.write(f"error: {listing.clipped(problem)}\n")
-        raise SystemExit(2) from None
-    except OSError as error:  # a name that is too long, a folder that may not be written to, a disk that is full
-        if error.strerror is None:
-            raise
-        place = listing.clipped(str(error.filename or "reading or writing"))
-        sys.stderr.write(f"error: {place}: {error.strerror}\n")
-        raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted; a sweep goes on with --resume\n")
-        raise SystemExit(130) from None
+    except (UserError, OSError, KeyboardInterrupt) as error:  # of reading the line; the commands' own end there
+        end_by(error)
+        raise

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from raykd.cpus import use_threads
+from raykd.disk import require_room
 from raykd.errors import together
 from raykd.knowledge.teacher import live_teacher
 from raykd.methods import find as find_method
@@ -29,6 +30,7 @@ from raykd.tasks.texts import read_texts
 from raykd.train.checkpoint import scratch
 from raykd.train.config import TaskSpec
 from raykd.train.loop import Report, distill
+from raykd.train.resumable import resumable
 from raykd.train.scene import Around, tokens_of
 from raykd.workspace import here
 
@@ -91,8 +93,13 @@ def pretrain(
         return True
 
     around = Around(tokens_of(tokenizer), source)
-    last = distill(learner, recipe, train, {}, TEXT, training, place, tell, teacher=live_teacher(master), around=around)
-    assert last is not None  # only a report that answers False ends a run early
+    require_room(folder, size_of(learner))
+    with resumable(place, console.print) as leave:
+        last = distill(
+            learner, recipe, train, {}, TEXT, training, place, tell, teacher=live_teacher(master), around=around,
+            leave=leave,
+        )  # fmt: skip
+        assert last is not None  # only a report that answers False ends a run early
     card = {"source": f"general stage of {method} from {teacher}", "training": training.model_dump()}
     encoder: Any = learner.base_model
     save_student(encoder, tokenizer, folder, card=card)

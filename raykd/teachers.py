@@ -174,7 +174,10 @@ def _teach(
     def tell(report: Report) -> None:
         say(f"teacher: {report.progress:4.0%} trained, {spec.primary} {report.score:.4f}, {report.seconds:.0f} s")
 
-    return teach(model, tokenizer, lesson, folder, tell, source=source)
+    def began(line: str) -> None:
+        say(f"teacher: {line}")
+
+    return teach(model, tokenizer, lesson, folder, tell, source=source, say=began)
 
 
 def _short(name: str) -> str:

@@ -22,10 +22,11 @@ ARROWS = {
     "knowledge": {"losses", "methods", "models", "tasks", "errors"},
     "report": {"tasks"},
     "storage": {"errors"},
-    "train": {"methods", "knowledge", "models", "tasks", "losses", "storage", "cpus", "errors"},
+    "train": {"methods", "knowledge", "models", "tasks", "losses", "storage", "cpus", "disk"}
+    | {"errors", "interrupts"},
     "tracking": {"methods", "search", "train", "workspace", "storage", "errors"},
     "search": {"train", "methods", "models", "tasks", "tracking", "report", "storage", "workspace", "errors"}
-    | {"prepare", "beside", "knowledge", "cpus"},
+    | {"prepare", "beside", "knowledge", "cpus", "disk", "interrupts", "resume_line"},
     "submit": {"errors", "workspace", "storage", "tracking"},
 }
 

@@ -36,9 +36,9 @@ LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # Ray's name for "0: every serve
 def session(address: str | None, environment: dict[str, str], *, cpus: int | None = None) -> Iterator[None]:
     """Ray while the block runs; where it is there already, it stays.
 
-    address: None for a private instance with `cpus` cores (default: those that this process may use), "auto" or HOST:PORT of a cluster
-    that this machine is a node of. environment: variables of every worker process. Raises UserError if the cluster
-    does not answer, does not know the token, or this machine is not part of it.
+    address: None for a private instance with `cpus` cores (default: those that this process may use), "auto" or
+    HOST:PORT of a cluster that this machine is a node of. environment: variables of every worker process. Raises
+    UserError if the cluster does not answer, does not know the token, or this machine is not part of it.
     """
     if ray.is_initialized():
         yield
@@ -54,7 +54,13 @@ def session(address: str | None, environment: dict[str, str], *, cpus: int | Non
     with contextlib.nullcontext() if address else _loopback():
         if address is None:
             # "local": an address in the environment is not what was asked for.
-            ray.init("local", num_cpus=cpus or available_cpus(), include_dashboard=False, _node_ip_address="127.0.0.1", **common)
+            ray.init(
+                "local",
+                num_cpus=cpus or available_cpus(),
+                include_dashboard=False,
+                _node_ip_address="127.0.0.1",
+                **common,
+            )
         else:
             _join(address, common)
         try:

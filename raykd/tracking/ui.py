@@ -81,7 +81,7 @@ def _password_problems() -> list[str]:
         return ["MLFLOW_AUTH_CONFIG_PATH is not set"]
     config = configparser.ConfigParser(interpolation=None)
     try:
-        config.read_string(Path(named).read_text())
+        config.read_string(Path(named).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, configparser.Error) as error:
         return [f"MLFLOW_AUTH_CONFIG_PATH={named} cannot be read: {type(error).__name__}"]
     missing = [

@@ -10,14 +10,16 @@ from pathlib import Path
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from raykd.cpus import use_threads
+from raykd.disk import require_room
 from raykd.methods.method import Pair, Parameters
 from raykd.methods.none import METHOD
 from raykd.models.save import save_student
-from raykd.models.shape import shape
+from raykd.models.shape import shape, size_of
 from raykd.tasks.encode import Encoded
 from raykd.train.checkpoint import scratch
 from raykd.train.config import TaskSpec, Training
 from raykd.train.loop import Report, distill
+from raykd.train.resumable import resumable
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,12 @@ def teach(
     report: Callable[[Report], None],
     *,
     source: str,
+    say: Callable[[str], object] = print,
 ) -> dict[str, float]:
-    """Fine-tune `model` on the labels and save it to `folder`; returns its dev metrics. `source` says what it was."""
+    """Fine-tune `model` on the labels and save it to `folder`; returns its dev metrics.
+
+    source: what it was. say: told from where an interrupted run goes on.
+    """
     use_threads(lesson.threads)
     recipe = METHOD.recipe(Parameters(), Pair(shape(model), shape(model), lesson.task.kind))
     splits = [lesson.train.key, *(split.key for split in lesson.dev.values())]
@@ -50,8 +56,10 @@ def teach(
         report(done)
         return True
 
-    last = distill(model, recipe, lesson.train, lesson.dev, lesson.task, lesson.training, place, tell)
-    assert last is not None  # only a report that answers False ends a run early
+    require_room(folder, size_of(model))
+    with resumable(place, say) as leave:
+        last = distill(model, recipe, lesson.train, lesson.dev, lesson.task, lesson.training, place, tell, leave=leave)
+        assert last is not None  # only a report that answers False ends a run early
     scores = {name: value for name, value in last.metrics.items() if not name.startswith("train/")}
     card = {
         "source": source,
