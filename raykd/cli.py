@@ -143,6 +143,7 @@ def tune(
 ) -> None:
     """Search for the best student of a task: the product in one line."""
     from raykd.search.how import How
+    from raykd.search.last_words import print_last_words
     from raykd.search.launch import tune as run
     from raykd.search.result import print_result
 
@@ -185,9 +186,10 @@ def tune(
         dry_run=dry_run,
         beside=beside_of(corpus, unlabelled, augment, augment_with, augment_vectors),
         console=console,
+        show=lambda found: print_result(found, console),
     )
     if result is not None:
-        print_result(result, console)
+        raise typer.Exit(print_last_words(result, console))
 
 
 @app.command()

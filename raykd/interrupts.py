@@ -40,15 +40,14 @@ def heed() -> None:
 
 @contextmanager
 def handlers_kept() -> Iterator[None]:
-    """Put the handlers of these signals back after the block, which may bring its own: Ray does."""
-    before = {number: signal.getsignal(number) for number in ENDING}
+    """Put what `heed` has set up back after the block, which may bring handlers of its own: Ray does."""
+    main = threading.current_thread() is threading.main_thread()
+    ours = [number for number in ENDING if main and signal.getsignal(number) is _raise]
     try:
         yield
     finally:
-        if threading.current_thread() is threading.main_thread():
-            for number, handler in before.items():
-                if handler is not None:
-                    signal.signal(number, handler)
+        for number in ours:
+            signal.signal(number, _raise)
 
 
 class Request:

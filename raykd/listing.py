@@ -181,7 +181,9 @@ def read_rows(file: Path | None) -> list[list[str]]:
     if file is not None and not file.is_file():
         raise UserError(f"no such file: {file}")
     try:
-        text = file.read_text(encoding="utf-8-sig") if file is not None else sys.stdin.read()
+        # Bytes: how text of stdin is read is the locale's affair.
+        content = file.read_bytes() if file is not None else sys.stdin.buffer.read()
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(f"{file or 'the input'} is not UTF-8 text: {error}") from None
     # Not splitlines(): a text may hold other signs that end a line for Unicode.

@@ -1,4 +1,4 @@
-"""The console that commands print to: nothing is cut off, however narrow, and a closed pipe is an error like another."""
+"""The console that commands print to: nothing is cut off, and a closed pipe is an error like another."""
 
 from __future__ import annotations
 

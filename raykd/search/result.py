@@ -25,7 +25,7 @@ from raykd.search.sweep import SweepResult
 
 
 def print_result(result: SweepResult, console: Console) -> None:
-    """Teacher, undistilled student, best student; what fresh seeds say; where the student lies and how to use it."""
+    """Teacher, undistilled student, best student; what fresh seeds say; where the student and its page lie."""
     spec, found = result.spec, result.found
     console.print()
     console.print(_search(result))
@@ -48,16 +48,8 @@ def print_result(result: SweepResult, console: Console) -> None:
         console.print(f"by the aim, {spec.aim}, {found.champion.label} is kept as champion", markup=False)
     if result.student is not None:
         console.print(f"student: {result.student}", markup=False)
-        if result.model is not None:
-            console.print(f"model:   {result.model} in {spec.tracking_uri}", markup=False)
     if result.report is not None:
         console.print(f"report:  {result.report}", markup=False)
-    if result.page is not None:
-        console.print(f"runs:    {result.page}", markup=False)
-    for note in result.notes:
-        console.print(f"[yellow]{escape(note)}[/]")
-    if not result.complete:
-        console.print(f"not complete: go on with raykd tune --task {spec.task.name} --name {spec.name} --resume")
 
 
 def _search(result: SweepResult) -> Table:
