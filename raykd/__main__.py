@@ -1,6 +1,6 @@
 """``python -m raykd`` is ``raykd``."""
 
-from raykd.start import leave_out_working_folder
+from raykd.import_path import leave_out_working_folder
 
 leave_out_working_folder(module=True)
 

@@ -40,7 +40,7 @@ def print_last_words(result: SweepResult, console: Console) -> int:
 def _trials(result: SweepResult) -> str:
     running = sum(entry.state is TrialState.RUNNING for entry in result.entries)
     said = f"{len(result.entries) - running} of {result.planned} trials are kept"
-    return said + (f", {running} go on from their last checkpoint" if running else "")
+    return said + (f", {running} under way (from the last checkpoint on)" if running else "")
 
 
 def _why_none(result: SweepResult) -> str:

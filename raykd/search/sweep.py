@@ -107,7 +107,7 @@ def run_sweep(
             ledger.reopen()
         if there := ledger.entries():
             left = len(ledger.running)
-            more = f", {left} go on where they were" if left else ""
+            more = f", {left} under way" if left else ""
             say(f"resuming: {len(there) - left} of {ledger.planned} trials are there{more}")
         set_aside(room.folder, say)
         study = StudyMirror(spec, spec.study_uri or study_uri(room.folder), ledger.frozen, say)
