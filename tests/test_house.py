@@ -27,7 +27,7 @@ ARROWS = {
     "tracking": {"methods", "search", "train", "workspace", "storage", "errors"},
     "search": {"train", "methods", "models", "tasks", "tracking", "report", "storage", "workspace", "errors"}
     | {"prepare", "beside", "knowledge", "cpus", "disk", "interrupts", "resume_line"},
-    "submit": {"errors", "workspace", "storage", "tracking"},
+    "submit": {"errors", "interrupts", "workspace", "storage", "tracking"},
 }
 
 
