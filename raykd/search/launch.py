@@ -17,6 +17,7 @@ from rich.console import Console
 
 from raykd import storage
 from raykd.beside import Beside
+from raykd.disk import require_room
 from raykd.errors import UserError, together
 from raykd.interrupts import Interrupted
 from raykd.models.source import resolve
@@ -152,6 +153,8 @@ def tune(
             chosen, more = warmed(chosen, tracking_uri, task)
             notes += more
         chosen = shared_out(chosen, 1 if aim is None else how.trials)
+        if not dry_run:
+            require_room(workspace.root, max(ready.sizes.values()))
         found = new_room(workspace, name, stem) if dry_run else claim(workspace, name, stem, again=continue_)
         for note in notes:
             say(f"space: {note}")

@@ -41,7 +41,8 @@ def print_result(result: SweepResult, console: Console) -> None:
         for sentence in result.said:
             console.print(sentence, markup=False)
     elif found.best is None:
-        console.print("no distilled trial completed")
+        kept = "" if found.champion is None else ": the undistilled student is kept as champion"
+        console.print(f"no distilled trial completed{kept}")
     elif found.champion is found.baseline:
         console.print("no distilled student beat the undistilled one: the undistilled one is kept as champion")
     elif spec.aim is not None and found.champion is not None:

@@ -13,11 +13,12 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from raykd.errors import UserError
+from raykd.errors import NoRoom, UserError
 from raykd.tracking import about
 from raykd.tracking.reconcile import reason
 from raykd.tracking.refusal import is_refusal
 
+DISK_FULL = "database or disk is full"  # SQLite's words
 ANSWER_S = 15.0  # for a server; a file on this machine takes as long as it takes
 
 
@@ -35,6 +36,7 @@ def check_tracking(uri: str, experiment: str, artifacts: Path) -> None:
 
     Raises:
         Unreachable: nothing answers within ANSWER_S.
+        NoRoom: there is no room for its database.
         UserError: MLflow refuses, or the experiment was deleted; the message says what to do.
     """
     from raykd.tracking.tracker import make_client, open_experiment
@@ -89,6 +91,8 @@ def _answered(where: str, what: str, instead: str, act: Callable[[], None], *, l
         return
     if isinstance(error, UserError):
         raise error
+    if DISK_FULL in str(error):
+        raise NoRoom(where) from error
     said = re.sub(r"//[^/@\s]+@", "//", reason(error))  # without a password
     logging.getLogger(__name__).debug("%s", where, exc_info=error)
     if local or is_refusal(error) or _is_wrong(error):
