@@ -93,7 +93,8 @@ def _answered(where: str, what: str, instead: str, act: Callable[[], None], *, l
         raise error
     if DISK_FULL in str(error):
         raise NoRoom(where) from error
-    said = re.sub(r"//[^/@\s]+@", "//", reason(error))  # without a password
+    behind = re.search(r"Caused by .*[:(] *(.+)", str(error))  # what the HTTP client found, after pages of addresses
+    said = re.sub(r"//[^/@\s]+@", "//", behind[1].strip("'\"() ") if behind else reason(error))  # without a password
     logging.getLogger(__name__).debug("%s", where, exc_info=error)
     if local or is_refusal(error) or _is_wrong(error):
         raise UserError(f"{where}: {what} refuses: {said}: mend that, or name another; {instead}") from error

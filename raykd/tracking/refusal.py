@@ -19,7 +19,7 @@ def is_refusal(error: BaseException) -> bool:
     """Whether `error`, of a call to MLflow, will come again however often the call is made."""
     from mlflow.exceptions import MlflowException
 
-    if isinstance(error, (ImportError, PermissionError, NotADirectoryError)):
+    if isinstance(error, ImportError):
         return True
     if not isinstance(error, MlflowException):
         return False
