@@ -349,11 +349,11 @@ def _check_words(words: list[str]) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point. How it ends, and with which exit code, is `raykd.endings`' affair."""
-    if arguments is None:
-        begin()
     words = sys.argv[1:] if arguments is None else arguments
     remember(words)
     try:
+        if arguments is None:
+            begin()
         _check_words(words)
         app(args=arguments, standalone_mode=True)
     except (UserError, OSError, KeyboardInterrupt) as error:  # of reading the line; the commands' own end there

@@ -20,6 +20,10 @@ class Output(Console):
         """As rich does."""
         tables = [one for one in objects if isinstance(one, Table)]
         wide = self.options.update(width=WIDE)
+        for column in (column for table in tables for column in table.columns if column.no_wrap):
+            # Rich cuts the cells of such a column off rather than let the table be wider than the terminal.
+            cells = [column.header, *column.cells]
+            column.min_width = max(Measurement.get(self, wide, cell).maximum for cell in cells)
         least = max((Measurement.get(self, wide, table).minimum for table in tables), default=0)
         width = self.width
         if least <= width:
