@@ -84,6 +84,7 @@ def prepare(
     suits: Callable[[Pair, Path], object] = lambda pair, origin: None,
     beside: Beside = Beside(),  # noqa: B008 (frozen)
     *,
+    check: Callable[[], object] = lambda: None,
     hold_out: bool = False,
     spare: bool = False,
 ) -> Prepared:
@@ -94,6 +95,8 @@ def prepare(
     those are left out, and only if none is left the data are refused. hold_out: students are to be selected by rows of
     train that they do not learn from. spare: of several students those that cannot be made are left out too. Raises
     UserError where the teacher is no better than the majority class, or where labels, vocabulary or sizes do not fit.
+
+    check: called before anything takes long, and may refuse as well.
     """
     say(f"data: {data.source}; {len(data.train)} train, " + ", ".join(f"{len(s)} {n}" for n, s in data.dev.items()))
     for note in data.notes:
@@ -106,6 +109,7 @@ def prepare(
     if asked is not None:  # before the teacher is taught, which takes long
         base = resolve(asked, role="teacher")
         pairs_of(student, base, base, kind, suits, lambda line: None, spare=spare)
+    check()
     found = find_teacher(data, asked, training, workspace, say)
     tokenizer = load_tokenizer(found.folder)
     pairs = pairs_of(student, found.folder, found.origin, kind, suits, say, spare=spare)

@@ -28,6 +28,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     monkeypatch.setenv("COLUMNS", "400")
+    monkeypatch.setattr("raykd.search.launch.check_tracking", lambda *_: None)  # seconds; it has tests of its own
     return tmp_path
 
 

@@ -129,10 +129,13 @@ def tune(
     aim = None if how.aim is None else str(parse_aim(how.aim, data.task.primary))
     Proposer(wanted, sampler=how.sampler, seed=seed)  # refuses a space that the sampler cannot search
     check_shares(wanted, training, workers_per_trial)
-    if not dry_run:
-        check_tracking(tracking_uri, experiment_name(data.task.name), workspace.artifacts)
-        if study_uri is not None:
-            check_study(study_uri)
+
+    def check() -> None:
+        if not dry_run:
+            check_tracking(tracking_uri, experiment_name(data.task.name), workspace.artifacts)
+            if study_uri is not None:
+                check_study(study_uri)
+
     with ExitStack() as stack:
         if address:  # joined before anything takes long: it may be the wrong one, or too small
             from raykd.search import cluster, ray_tune
@@ -145,7 +148,17 @@ def tune(
         students = students_of(wanted) or given
         spare = not given  # a space is made for teachers of every size
         ready = prepare(
-            data, teacher, training, workspace, say, students, suits, beside, hold_out=held_out, spare=spare
+            data,
+            teacher,
+            training,
+            workspace,
+            say,
+            students,
+            suits,
+            beside,
+            check=check,
+            hold_out=held_out,
+            spare=spare,
         )
         chosen, notes = suitable_students(wanted, ready.pairs, ready.origin)
         prices = costs(ready)

@@ -182,7 +182,8 @@ def test_a_server_leaves_no_process(name: str, home: Path, tmp_path_factory: pyt
         with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), 5):
             pass
     finally:
-        for one in [*server, process]:
-            with suppress(psutil.NoSuchProcess, ProcessLookupError):
+        for one in server:
+            with suppress(psutil.NoSuchProcess):
                 one.kill()
+        process.kill()
         process.wait(30)
