@@ -10,9 +10,11 @@ The same as the command line in a few names; the losses stand alone in `raykd.lo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False  # as type checkers know it; by `python -m raykd` a typing.py in the working folder comes first
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from raykd.answer import evaluate, predict
     from raykd.api import distill, teach
     from raykd.errors import UserError

@@ -5,7 +5,6 @@ On the first dev split of the data; see `raykd.side_by_side` for what both netwo
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial, reduce
@@ -16,6 +15,7 @@ import numpy as np
 import torch
 
 from raykd.card import read_card
+from raykd.cpus import use_threads
 from raykd.errors import UserError, together
 from raykd.models.classifier import has_head, load_classifier
 from raykd.models.save import CARD
@@ -68,7 +68,7 @@ def analyse(
     spec = data.task
     together([partial(_fits, place, folder, spec) for folder in folders])
     split, rows = next(iter(data.splits.items()))
-    torch.set_num_threads(os.cpu_count() or 1)
+    use_threads()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     known = load_classifier(place, spec.head)
     found = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 
 from raykd.card import ModelCard, read_card
+from raykd.cpus import use_threads
 from raykd.errors import UserError
 from raykd.models.classifier import load_classifier
 from raykd.models.tokenizer import load_tokenizer
@@ -54,7 +54,7 @@ def evaluate(
     rows = load_scoring_rows(card, source, task, folder, say)
     wanted = rows.task
     model, tokenizer = load_classifier(folder, wanted.head), load_tokenizer(folder)
-    torch.set_num_threads(os.cpu_count() or 1)
+    use_threads()
     stride = wanted.stride if source.doc_stride is None else source.doc_stride
     splits = {
         name: encode(
@@ -130,7 +130,7 @@ def _answers(folder: Path, card: ModelCard, rows: Sequence[tuple[str, ...]]) -> 
     spec = card.task
     span = spec.kind == "span"
     model, tokenizer = load_classifier(folder, spec.head), load_tokenizer(folder)
-    torch.set_num_threads(os.cpu_count() or 1)
+    use_threads()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     split = Split(tuple(rows), (0,) * len(rows), ((),) * len(rows) if span else ())
     length, regression = card.max_length, spec.regression

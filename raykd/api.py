@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from functools import partial
@@ -12,6 +11,8 @@ from typing import Any
 from rich.console import Console
 
 from raykd.beside import Beside
+from raykd.cpus import thread_count
+from raykd.disk import require_room
 from raykd.errors import together
 from raykd.methods import find as find_method
 from raykd.methods.plan import check_pair
@@ -24,6 +25,7 @@ from raykd.teachers import teach_teacher
 from raykd.train.checkpoint import scratch
 from raykd.train.config import TrialSpec
 from raykd.train.loop import Report
+from raykd.train.resumable import resumable
 from raykd.workspace import here
 
 
@@ -99,7 +101,7 @@ def distill(
         method=method,
         parameters=parameters or {},
         training=training,
-        threads=os.cpu_count() or 1,
+        threads=thread_count(),
     )
     place = scratch(folder, spec, version(prepared.teacher))
     spec = spec.model_copy(update={"folder": str(place)})
@@ -109,8 +111,10 @@ def distill(
         console.print(f"{report.progress:4.0%} trained, {primary} {report.score:.4f}, {report.seconds:.0f} s")
         return True
 
-    last = run_trial(spec, tell)
-    assert last is not None  # only a report that answers False ends a run early
-    move_into(place / STUDENT, folder)
+    require_room(folder, prepared.sizes[prepared.student])
+    with resumable(place, say) as leave:
+        last = run_trial(spec, tell, leave=leave)
+        assert last is not None  # only a report that answers False ends a run early
+        move_into(place / STUDENT, folder)
     shutil.rmtree(place, ignore_errors=True)
     return folder, last

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 from functools import partial
@@ -10,13 +9,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from raykd import cli_analyse, cli_cluster, cli_report, cli_repro, listing
+from raykd.endings import Commands, end_by
 from raykd.errors import UserError
+from raykd.resume_line import remember
+from raykd.start import begin
+from raykd.terminal import terminal
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=listing.ABOUT)
-console = Console(highlight=False, soft_wrap=True)
+app = typer.Typer(
+    cls=Commands, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=listing.ABOUT
+)
+console = terminal()
 
 TaskOption = Annotated[str, typer.Option("--task", help="a GLUE task, squad, squad_v2, or 'custom' for your own data")]
 Data = Annotated[str, typer.Option(help="'hub', 'sample', a GLUE or SQuAD folder, or your own file")]
@@ -144,6 +148,7 @@ def tune(
 ) -> None:
     """Search for the best student of a task: the product in one line."""
     from raykd.search.how import How
+    from raykd.search.last_words import print_last_words
     from raykd.search.launch import tune as run
     from raykd.search.result import print_result
 
@@ -187,9 +192,10 @@ def tune(
         dry_run=dry_run,
         beside=beside_of(corpus, unlabelled, augment, augment_with, augment_vectors),
         console=console,
+        show=lambda found: print_result(found, console),
     )
     if result is not None:
-        print_result(result, console)
+        raise typer.Exit(print_last_words(result, console))
 
 
 @app.command()
@@ -350,22 +356,14 @@ def _check_words(words: list[str]) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point: a UserError becomes its lines on stderr and exit code 2, an interruption 130."""
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name may hold bytes that are no text
-        sys.stdout.reconfigure(errors="backslashreplace")
+    """Entry point. How it ends, and with which exit code, is `raykd.endings`' affair."""
+    words = sys.argv[1:] if arguments is None else arguments
+    remember(words)
     try:
-        _check_words(sys.argv[1:] if arguments is None else arguments)
+        if arguments is None:
+            begin()
+        _check_words(words)
         app(args=arguments, standalone_mode=True)
-    except UserError as error:
-        for problem in error.problems:
-            sys.stderr.write(f"error: {listing.clipped(problem)}\n")
-        raise SystemExit(2) from None
-    except OSError as error:  # a name that is too long, a folder that may not be written to, a disk that is full
-        if error.strerror is None:
-            raise
-        place = listing.clipped(str(error.filename or "reading or writing"))
-        sys.stderr.write(f"error: {place}: {error.strerror}\n")
-        raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted; a sweep goes on with --resume\n")
-        raise SystemExit(130) from None
+    except (UserError, OSError, KeyboardInterrupt) as error:  # of reading the line; the commands' own end there
+        end_by(error)
+        raise

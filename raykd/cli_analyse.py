@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+
+from raykd.terminal import terminal
 
 
 def analyse(
@@ -29,7 +30,7 @@ def analyse(
     from raykd.report import analysis_page
     from raykd.tasks.source import Source
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = terminal()
     texts = tuple(text_columns.split(",")) if text_columns else ()
     source = Source(data, dev_file, texts, label_column, None, max_eval_samples)
     place = None if out is None else place_for(out)

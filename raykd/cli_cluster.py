@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from raykd.errors import UserError
+from raykd.terminal import terminal
 
 Words = Annotated[list[str] | None, typer.Argument(help="after --: the command to send, e.g. tune --task rte")]
 
@@ -63,14 +63,14 @@ def cache_ls() -> None:
     """List what is stored of teachers."""
     from raykd import cache
 
-    cache.show(Console(highlight=False, soft_wrap=True))
+    cache.show(terminal())
 
 
 def cache_verify() -> None:
     """Read all that is stored; damaged shards are removed, to be built again. Exit code 1 if there were any."""
     from raykd import cache
 
-    raise typer.Exit(int(cache.verify(Console(highlight=False, soft_wrap=True)) > 0))
+    raise typer.Exit(int(cache.verify(terminal()) > 0))
 
 
 def cache_rm(
@@ -80,7 +80,7 @@ def cache_rm(
     """Remove what is stored of teachers."""
     from raykd import cache
 
-    cache.clear(names or [], everything, Console(highlight=False, soft_wrap=True))
+    cache.clear(names or [], everything, terminal())
 
 
 def register(app: typer.Typer) -> None:

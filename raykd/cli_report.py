@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+
+from raykd.terminal import terminal
 
 
 def report(
@@ -30,7 +31,7 @@ def report(
     if out is None and found.remote:
         place = storage.join(found.place, REPORT)
         storage.write_text(place, written.read_text(encoding="utf-8"))
-    Console(highlight=False, soft_wrap=True).print(f"report: {place}", markup=False)
+    terminal().print(f"report: {place}", markup=False)
 
 
 def register(app: typer.Typer) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
+
+from raykd.terminal import terminal
 
 
 def repro(
@@ -16,7 +17,7 @@ def repro(
     """Run one trial again and compare every score to the last digit; exit code 1 where one differs."""
     from raykd.search.repro import repeat
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = terminal()
     sweep, slash, label = trial.rpartition("/")
     found = repeat(label, sweep if slash else name, task, console)
     for number, then in sorted(found.then.items()):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import errno
+import os
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -17,6 +19,14 @@ class UserError(Exception):
     def __init__(self, *problems: str) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+class NoRoom(OSError):
+    """A disk is full. kept: what stands of the work, for a person."""
+
+    def __init__(self, place: str | os.PathLike[str], kept: str = "") -> None:
+        super().__init__(errno.ENOSPC, os.strerror(errno.ENOSPC), str(place))
+        self.kept = kept
 
 
 def together(parts: Iterable[Callable[[], T]]) -> list[T]:

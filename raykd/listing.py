@@ -22,8 +22,6 @@ ABOUT = (
     "on a Ray cluster. Start with: raykd tune --task rte --data sample"
 )
 
-SHOWN = 2_000  # characters of each end of a long message
-
 
 def tasks(name: str | None, console: Console) -> None:
     """Every task in a line, or one in full."""
@@ -156,17 +154,12 @@ def spaces(name: str | None, console: Console) -> None:
         console.print(table)
         return
     load(name)  # a clear error for a name that is none
-    console.print(escape(shipped().get(name, Path(name)).read_text().rstrip()))
+    console.print(escape(shipped().get(name, Path(name)).read_text(encoding="utf-8").rstrip()))
 
 
 def scores_text(scores: dict[str, float]) -> str:
     """``dev/accuracy 0.9123  dev/f1 0.9001``."""
     return "  ".join(f"{name} {value:.4f}" for name, value in scores.items())
-
-
-def clipped(text: str) -> str:
-    """The text without its middle where it is longer than a person reads: what was given may be a whole file."""
-    return text if len(text) <= 2 * SHOWN else f"{text[:SHOWN]} ... {text[-SHOWN:]}"
 
 
 def read_settings(pairs: list[str]) -> dict[str, Any]:
@@ -188,7 +181,9 @@ def read_rows(file: Path | None) -> list[list[str]]:
     if file is not None and not file.is_file():
         raise UserError(f"no such file: {file}")
     try:
-        text = file.read_text(encoding="utf-8-sig") if file is not None else sys.stdin.read()
+        # Bytes: how text of stdin is read is the locale's affair.
+        content = file.read_bytes() if file is not None else sys.stdin.buffer.read()
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(f"{file or 'the input'} is not UTF-8 text: {error}") from None
     # Not splitlines(): a text may hold other signs that end a line for Unicode.

@@ -5,7 +5,6 @@ Everything a user may have got wrong is looked at here, cheap things first, befo
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +15,7 @@ import torch
 from pydantic import ValidationError
 
 from raykd.beside import Beside
+from raykd.cpus import use_threads
 from raykd.errors import UserError, from_pydantic, together, unknown
 from raykd.methods.method import Method, Pair, Parameters
 from raykd.models.classifier import load_classifier
@@ -93,6 +93,7 @@ def prepare(
     beside: Beside = Beside(),  # noqa: B008 (frozen)
     head_source: str = "fresh",
     *,
+    check: Callable[[], object] = lambda: None,
     hold_out: bool = False,
     spare: bool = False,
 ) -> Prepared:
@@ -104,6 +105,8 @@ def prepare(
     comes from, "fresh" or "teacher". hold_out: students are to be selected by rows of train that they do not learn
     from. spare: of several students those that cannot be made are left out too. Raises UserError where the teacher is
     no better than the majority class, or where labels, vocabulary or sizes do not fit.
+
+    check: called before anything takes long, and may refuse as well.
     """
     say(f"data: {data.source}; {len(data.train)} train, " + ", ".join(f"{len(s)} {n}" for n, s in data.dev.items()))
     for note in data.notes:
@@ -117,6 +120,7 @@ def prepare(
     if asked is not None:  # before the teacher is taught, which takes long
         base = resolve(asked, role="teacher")
         pairs_of(student, base, base, kind, suits, lambda line: None, spare=spare)
+    check()
     found = find_teacher(data, asked, training, workspace, say)
     tokenizer = load_tokenizer(found.folder)
     pairs = pairs_of(student, found.folder, found.origin, kind, suits, say, spare=spare)
@@ -124,7 +128,7 @@ def prepare(
     parts = [partial(size_and_words, one, found.origin, head, tokenizer, head_from) for one in pairs]
     sizes = dict(zip(pairs, together(parts), strict=True))
     model = load_classifier(found.folder, head)
-    torch.set_num_threads(os.cpu_count() or 1)
+    use_threads()
     reporting = next(iter(data.dev))
     chosen = with_selection(data) if hold_out else data
     selecting = next(iter(chosen.dev))

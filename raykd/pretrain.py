@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console
 
+from raykd.cpus import use_threads
+from raykd.disk import require_room
 from raykd.errors import together
 from raykd.knowledge.teacher import live_teacher
 from raykd.methods import find as find_method
@@ -30,6 +30,7 @@ from raykd.tasks.texts import read_texts
 from raykd.train.checkpoint import scratch
 from raykd.train.config import TaskSpec
 from raykd.train.loop import Report, distill
+from raykd.train.resumable import resumable
 from raykd.train.scene import Around, tokens_of
 from raykd.workspace import here
 
@@ -83,7 +84,7 @@ def pretrain(
         f"{size_of(learner) / 1e6:.1f} M parameters learn from {size_of(master) / 1e6:.1f} M by {method}: "
         + " + ".join(term.name for term in recipe.stages[0].active)
     )
-    torch.set_num_threads(os.cpu_count() or 1)
+    use_threads()
     place = scratch(folder, method, values, student, str(source), version(source), train.key, training)
 
     def tell(report: Report) -> bool:
@@ -92,8 +93,13 @@ def pretrain(
         return True
 
     around = Around(tokens_of(tokenizer), source)
-    last = distill(learner, recipe, train, {}, TEXT, training, place, tell, teacher=live_teacher(master), around=around)
-    assert last is not None  # only a report that answers False ends a run early
+    require_room(folder, size_of(learner))
+    with resumable(place, console.print) as leave:
+        last = distill(
+            learner, recipe, train, {}, TEXT, training, place, tell, teacher=live_teacher(master), around=around,
+            leave=leave,
+        )  # fmt: skip
+        assert last is not None  # only a report that answers False ends a run early
     card = {"source": f"general stage of {method} from {teacher}", "training": training.model_dump()}
     encoder: Any = learner.base_model
     save_student(encoder, tokenizer, folder, card=card)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import filelock
 
+from raykd.cpus import thread_count
 from raykd.models.classifier import has_head, load_classifier
 from raykd.models.scratch import scratch_classifier, word_tokenizer
 from raykd.models.seed import seeded
@@ -177,12 +177,15 @@ def _teach(
     say: Say,
     source: str,
 ) -> dict[str, float]:
-    lesson = Lesson(train, dev, spec, training, os.cpu_count() or 1)
+    lesson = Lesson(train, dev, spec, training, thread_count())
 
     def tell(report: Report) -> None:
         say(f"teacher: {report.progress:4.0%} trained, {spec.primary} {report.score:.4f}, {report.seconds:.0f} s")
 
-    return teach(model, tokenizer, lesson, folder, tell, source=source)
+    def began(line: str) -> None:
+        say(f"teacher: {line}")
+
+    return teach(model, tokenizer, lesson, folder, tell, source=source, say=began)
 
 
 def _short(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -20,4 +21,5 @@ def shared() -> Path:
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
     """Tiny matrices gain nothing from threads, and wait for them on a busy machine."""
+    os.environ["OMP_NUM_THREADS"] = "1"  # every command goes by it
     torch.set_num_threads(1)

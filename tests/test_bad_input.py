@@ -28,6 +28,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     monkeypatch.setenv("COLUMNS", "400")
+    monkeypatch.setattr("raykd.search.launch.check_tracking", lambda *_: None)  # seconds; it has tests of its own
     return tmp_path
 
 
@@ -98,7 +99,7 @@ def test_tune(tell: Tell, arguments: list[str], said: list[str]) -> None:
 
 
 def test_batches_that_do_not_divide(tell: Tell, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    monkeypatch.setattr("raykd.search.hardware.available_cpus", lambda: 8)
     heard = tell("tune", "--task", "rte", "--data", "sample", "--workers-per-trial", "3")
     assert "batch_size 32: does not divide among 3 workers" in heard
 

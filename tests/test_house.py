@@ -22,11 +22,12 @@ ARROWS = {
     "knowledge": {"losses", "methods", "models", "tasks", "errors"},
     "report": {"tasks"},
     "storage": {"errors"},
-    "train": {"methods", "knowledge", "models", "tasks", "losses", "storage", "errors", "seeds"},
+    "train": {"methods", "knowledge", "models", "tasks", "losses", "storage", "cpus", "disk", "seeds"}
+    | {"errors", "interrupts"},
     "tracking": {"methods", "search", "train", "workspace", "storage", "errors"},
     "search": {"train", "methods", "models", "tasks", "tracking", "report", "storage", "workspace", "errors"}
-    | {"prepare", "beside", "knowledge", "seeds"},
-    "submit": {"errors", "workspace", "storage", "tracking"},
+    | {"prepare", "beside", "knowledge", "cpus", "disk", "interrupts", "resume_line", "seeds"},
+    "submit": {"errors", "interrupts", "workspace", "storage", "tracking"},
 }
 
 

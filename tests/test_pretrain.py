@@ -28,7 +28,6 @@ SETTINGS: dict[str, Any] = {"epochs": 6, "batch_size": 8, "learning_rate": 2e-3,
 def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A teacher of three classes, and texts."""
     monkeypatch.setenv("RAYKD_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("os.cpu_count", lambda: 1)  # tiny matrices gain nothing from threads
     tokenizer = word_tokenizer(WORDS)
     model = scratch_classifier(tokenizer, Head(("a", "b", "c")), layers=4, hidden=32, heads=4, intermediate=64, seed=1)
     with torch.no_grad():

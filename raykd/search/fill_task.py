@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from raykd import storage
+from raykd.cpus import use_threads
 from raykd.knowledge.fill import fill
 from raykd.knowledge.shards import About, Part
 from raykd.knowledge.teacher import Teacher, live_teacher
@@ -59,7 +60,7 @@ class Filled:
 
 def fill_shard(job: Job, shard: int) -> Filled:
     """Write shard number `shard` of the job's parts."""
-    torch.set_num_threads(job.threads)
+    use_threads(job.threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     folder = storage.at_hand(job.teacher)
     teacher = _teacher(folder, version(folder), job.head)

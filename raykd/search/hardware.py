@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 
 import torch
 
+from raykd.cpus import available_cpus
 from raykd.errors import UserError
 from raykd.search.space import Space
 from raykd.train.config import Training
@@ -42,12 +42,16 @@ class Asked:
 
 
 def fit_here(asked: Asked) -> tuple[int, float]:
-    """Trials at once and GPUs a worker on this machine: one worker a core, or one a GPU where there are any."""
-    cores, accelerators = os.cpu_count() or 1, torch.cuda.device_count()
+    """Trials at once and GPUs a worker on this machine: one worker a core, or one a GPU where there are any.
+
+    Cores are those that the process may use (`available_cpus`). OMP_NUM_THREADS changes nothing here: it says how many
+    threads a process takes, and a worker takes one.
+    """
+    cores, accelerators = available_cpus(), torch.cuda.device_count()
     gpus = float(asked.gpus_per_worker if asked.gpus_per_worker is not None else min(1, accelerators))
     problems = []
     if asked.workers > cores:
-        problems.append(f"workers-per-trial {asked.workers}: this machine has {cores} cores, so 1 to {cores}")
+        problems.append(f"workers-per-trial {asked.workers}: {cores} cores may be used here, so 1 to {cores}")
     if gpus * asked.workers > accelerators:
         problems.append(f"gpus-per-worker {gpus:g} x {asked.workers} workers: this machine has {accelerators} GPUs")
     if problems:

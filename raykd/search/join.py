@@ -6,14 +6,14 @@ the process. So what can be wrong is looked at first, and named.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import queue
 import socket
+import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,12 @@ from ray._private import ray_constants, services
 from ray._private.authentication.authentication_token_setup import maybe_enable_token_auth_if_token_available
 from ray._raylet import GcsClient  # type: ignore[attr-defined]  # missing from Ray's own stub
 from ray.exceptions import AuthenticationError
+from ray.job_config import JobConfig
 
+from raykd.cpus import available_cpus
 from raykd.errors import UserError
+from raykd.interrupts import handlers_kept
+from raykd.search.sockets import temporary_folder
 from raykd.train.worker_start import BEGIN
 
 CONNECT_S = 5.0
@@ -35,9 +39,9 @@ LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # Ray's name for "0: every serve
 def session(address: str | None, environment: dict[str, str], *, cpus: int | None = None) -> Iterator[None]:
     """Ray while the block runs; where it is there already, it stays.
 
-    address: None for a private instance with `cpus` cores (default: the machine's), "auto" or HOST:PORT of a cluster
-    that this machine is a node of. environment: variables of every worker process. Raises UserError if the cluster
-    does not answer, does not know the token, or this machine is not part of it.
+    address: None for a private instance with `cpus` cores (default: those that this process may use), "auto" or
+    HOST:PORT of a cluster that this machine is a node of. environment: variables of every worker process. Raises
+    UserError if the cluster does not answer, does not know the token, or this machine is not part of it.
     """
     if ray.is_initialized():
         yield
@@ -49,17 +53,41 @@ def session(address: str | None, environment: dict[str, str], *, cpus: int | Non
         "logging_level": logging.ERROR,
         "configure_logging": False,
         "runtime_env": {"env_vars": environment, "worker_process_setup_hook": BEGIN},
+        "job_config": _job_config(),
     }
-    with contextlib.nullcontext() if address else _loopback():
-        if address is None:
-            # "local": an address in the environment is not what was asked for.
-            ray.init("local", num_cpus=cpus, include_dashboard=False, _node_ip_address="127.0.0.1", **common)
-        else:
-            _join(address, common)
-        try:
-            yield
-        finally:
-            ray.shutdown()
+    with ExitStack() as stack:
+        with handlers_kept():  # Ray's own for SIGTERM would end the process where it stands
+            if address is None:
+                stack.enter_context(_loopback())
+                # "local": an address in the environment is not what was asked for.
+                ray.init(
+                    "local",
+                    num_cpus=cpus or available_cpus(),
+                    include_dashboard=False,
+                    _node_ip_address="127.0.0.1",
+                    _temp_dir=stack.enter_context(temporary_folder()),
+                    **common,
+                )
+            else:
+                _join(address, common)
+        stack.callback(ray.shutdown)
+        yield
+
+
+def _job_config() -> JobConfig:
+    """Workers import from where the driver does. By itself Ray puts the driver's folder before all else for them."""
+    config = JobConfig()
+    config._py_driver_sys_path = DriverPaths()
+    return config
+
+
+class DriverPaths(list[str]):
+    """The folders that Ray puts before a worker's own: of those it adds, the ones that the driver imports from."""
+
+    def extend(self, folders: Iterable[str]) -> None:
+        """Add those of `folders` that count."""
+        known = {os.path.abspath(entry) for entry in sys.path}  # "" is the folder that it is in
+        super().extend(folder for folder in folders if os.path.abspath(folder) in known)
 
 
 @contextmanager

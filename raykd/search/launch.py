@@ -17,10 +17,13 @@ from rich.console import Console
 
 from raykd import storage
 from raykd.beside import Beside
+from raykd.disk import require_room
 from raykd.errors import UserError, together
+from raykd.interrupts import Interrupted
 from raykd.models.source import resolve
 from raykd.models.spec import Given, parse_student
 from raykd.prepare import check_head, prepare, training_of
+from raykd.resume_line import resume_line
 from raykd.search.aims import parse_aim
 from raykd.search.announce import announce
 from raykd.search.baseline import baseline_settings
@@ -36,12 +39,15 @@ from raykd.search.proposals import Proposer
 from raykd.search.read_story import TEACHER
 from raykd.search.request import SweepRequest
 from raykd.search.room import Room, claim, new_room, newest, room
+from raykd.search.sockets import check_sockets
 from raykd.search.space import Space
 from raykd.search.spec import SPEC, SweepSpec
 from raykd.search.students import asked as described
 from raykd.search.students import shared_out, students_of, with_students
-from raykd.search.sweep import SweepResult, run_sweep
+from raykd.search.sweep import Show, SweepResult, run_sweep
 from raykd.tasks.source import Source
+from raykd.tracking.preflight import Unreachable, check_study, check_tracking
+from raykd.tracking.tracker import experiment_name
 from raykd.train.config import Training
 from raykd.workspace import Workspace, here
 
@@ -74,6 +80,7 @@ def tune(
     dry_run: bool = False,
     beside: Beside = Beside(),  # noqa: B008 (frozen)
     console: Console | None = None,
+    show: Show = lambda result: None,
 ) -> SweepResult | None:
     """Search for the best student of `task`. Every None is chosen for the data and the hardware, and printed.
 
@@ -86,6 +93,7 @@ def tune(
     time_budget and how.extend, an argument that is not what the sweep was started with is an error. continue_: start
     the sweep `name`, or go on with it if it was started before: what a job that may be repeated uses. dry_run: prepare,
     say what it will cost, and leave it at that: the result is None.
+    show: told the result as soon as it stands, before MLflow is waited for.
 
     time_budget: seconds from the first trial on. The search leaves as many as the finals will take, so it may be closed
     before it has had all its trials. A resume then ends the finals and leaves the search closed. With a time_budget of
@@ -97,6 +105,7 @@ def tune(
     asked = Asked(address, concurrency, workers_per_trial, gpus_per_worker, wait_for_nodes)
     first: list[Callable[[], Any]] = [here, lambda: _bytes(cache_budget), asked.check]
     first += [lambda: _check_budget(time_budget)]  # a resume may have one of its own
+    first += [lambda: None if address else check_sockets(partial(console.print, markup=False))]
     first += [lambda: _check_again(resume, continue_, name, how.extend)]
     workspace, most_bytes = together(first)[:2]
     request = _request(
@@ -105,7 +114,9 @@ def tune(
     )  # fmt: skip
     if resume or (continue_ and name is not None and room(workspace, name).started):
         found = newest(workspace, request) if name is None else room(workspace, name)
-        return _resume(found, request, workspace, asked, console, time_budget, most_bytes, how.extend, reopen=resume)
+        return _resume(
+            found, request, workspace, asked, console, time_budget, most_bytes, how.extend, show, reopen=resume
+        )
     sample = source.data == "sample"
     pinned = {} if epochs is None else {"epochs": epochs}
     study_uri = study_uri or os.environ.get("RAYKD_STUDY_URI") or None
@@ -128,6 +139,13 @@ def tune(
     aim = None if how.aim is None else str(parse_aim(how.aim, data.task.primary))
     Proposer(wanted, sampler=how.sampler, seed=seed)  # refuses a space that the sampler cannot search
     check_shares(wanted, training, workers_per_trial)
+
+    def check() -> None:
+        if not dry_run:
+            check_tracking(tracking_uri, experiment_name(data.identity), workspace.artifacts)
+            if study_uri is not None:
+                check_study(study_uri)
+
     with ExitStack() as stack:
         if address:  # joined before anything takes long: it may be the wrong one, or too small
             from raykd.search import cluster, ray_tune
@@ -140,7 +158,18 @@ def tune(
         students = students_of(wanted) or given
         spare = not given  # a space is made for teachers of every size
         ready = prepare(
-            data, teacher, training, workspace, say, students, suits, beside, head, hold_out=held_out, spare=spare
+            data,
+            teacher,
+            training,
+            workspace,
+            say,
+            students,
+            suits,
+            beside,
+            head,
+            check=check,
+            hold_out=held_out,
+            spare=spare,
         )
         chosen, notes = suitable_students(wanted, ready.pairs, ready.origin)
         prices = costs(ready)
@@ -148,6 +177,8 @@ def tune(
             chosen, more = warmed(chosen, tracking_uri, data.identity)
             notes += more
         chosen = shared_out(chosen, 1 if aim is None else how.trials)
+        if not dry_run:
+            require_room(workspace.root, max(ready.sizes.values()))
         found = new_room(workspace, name, stem) if dry_run else claim(workspace, name, stem, again=continue_)
         for note in notes:
             say(f"space: {note}")
@@ -204,7 +235,7 @@ def tune(
             found.write(spec, chosen)
             found.note(TEACHER, json.dumps(scores))
         announce(spec, chosen, console, why=few.why)
-        return _run(spec, chosen, found, workspace, asked, console, time_budget, most_bytes, dry_run)
+        return _run(spec, chosen, found, workspace, asked, console, time_budget, most_bytes, show, dry_run)
 
 
 def _resume(
@@ -216,6 +247,7 @@ def _resume(
     time_budget: float | None,
     cache_budget: int | None,
     extend: int | None,
+    show: Show,
     *,
     reopen: bool,
 ) -> SweepResult | None:
@@ -231,8 +263,9 @@ def _resume(
     if asked.concurrency is not None:
         spec = spec.model_copy(update={"concurrency": asked.concurrency})
     announce(spec, space, console, again=True)
+    _check_again_there(spec, found, console)
     more = reopen and (time_budget is not None or extend is not None)
-    return _run(spec, space, found, workspace, asked, console, time_budget, cache_budget, None, more)
+    return _run(spec, space, found, workspace, asked, console, time_budget, cache_budget, show, None, more)
 
 
 def _run(
@@ -244,6 +277,7 @@ def _run(
     console: Console,
     time_budget: float | None,
     cache_budget: int | None,
+    show: Show,
     dry_run: bool | None = None,
     reopen: bool = False,
 ) -> SweepResult | None:
@@ -263,8 +297,22 @@ def _run(
             forecast(spec, space, console, always=dry_run)
         if dry_run:
             return None
-        spec = gather(spec, space, workspace, _budget(cache_budget, workspace), console)
-        return run_sweep(spec, space, found, console, time_budget=time_budget, reopen=reopen)
+        try:
+            spec = gather(spec, space, workspace, _budget(cache_budget, workspace), console)
+        except Interrupted as error:
+            error.kept, error.again = "no trial has begun", resume_line(spec.task.name, spec.name)
+            raise
+        return run_sweep(spec, space, found, console, time_budget=time_budget, reopen=reopen, show=show)
+
+
+def _check_again_there(spec: SweepSpec, found: Room, console: Console) -> None:
+    """MLflow has had part of the sweep: it may be away now, as it may while the sweep runs."""
+    try:
+        check_tracking(spec.tracking_uri, experiment_name(spec.task.name), found.artifacts)
+        if spec.study_uri is not None:
+            check_study(spec.study_uri)
+    except Unreachable as error:
+        console.print(f"warning: {error}; the sweep goes on and writes it later", markup=False)
 
 
 def _request(task: str, source: Source, how: How, beside: Beside, **arguments: Any) -> SweepRequest:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from raykd.cpus import OMP, WAIT
 from raykd.search.conductor import Conductor
 from raykd.search.orphans import Janitor
 from raykd.search.reserve import Reserve
@@ -26,6 +27,7 @@ os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")  # the journal holds what they would write again
 os.environ.setdefault("RAY_TRAIN_COUNT_PREEMPTION_AS_FAILURE", "1")  # or Tune would start such a trial again itself
 os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "3600")  # nor is Ray's own picture of the sweep ever read
+os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # the sweep hears signals itself, and must know of them
 
 import ray
 from ray import tune
@@ -35,6 +37,7 @@ from ray.tune.experiment import Trial
 from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
+from ray.tune.stopper import NoopStopper, Stopper
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 MEMORY = OutOfMemoryError.__name__
@@ -125,6 +128,24 @@ class LedgerScheduler(FIFOScheduler):
         return (FIFOScheduler, ())
 
 
+class AsRequested(Stopper):
+    """Ends the sweep, as a time budget does, when the process is asked to end."""
+
+    def __init__(self, asked: Callable[[], bool]) -> None:
+        self._asked = asked
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """Never a single trial."""
+        return False
+
+    def stop_all(self) -> bool:
+        """Tune asks at every turn."""
+        return self._asked()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (NoopStopper, ())
+
+
 class Silent(TrialProgressCallback):
     """Takes the place of Tune's own, which prints nothing here and remembers every trial all the same."""
 
@@ -192,7 +213,8 @@ def _tolerate_memory_kills() -> None:
 def worker_environment(threads: int) -> dict[str, str]:
     """What every worker process needs set before it imports torch or transformers."""
     return {
-        "OMP_NUM_THREADS": str(threads),
+        OMP: str(threads),
+        WAIT: "PASSIVE",
         "HF_HUB_OFFLINE": "1",  # everything was fetched before the first trial
         "TOKENIZERS_PARALLELISM": "false",
         "TRANSFORMERS_VERBOSITY": "error",
@@ -203,9 +225,16 @@ def worker_environment(threads: int) -> dict[str, str]:
 
 
 def run(
-    conductor: Conductor, spec: SweepSpec, folder: Path, *, time_budget: float | None, reserve: Reserve | None = None
+    conductor: Conductor,
+    spec: SweepSpec,
+    folder: Path,
+    *,
+    time_budget: float | None,
+    reserve: Reserve | None = None,
+    asked: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Run the sweep until its trials are done or `time_budget` (seconds) is over, of which `reserve` keeps some."""
+    """Run the sweep until its trials are done, `time_budget` (seconds) is over, of which `reserve` keeps some, or it is
+    asked to end."""
     logging.getLogger("ray").setLevel(logging.ERROR)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a failed trial gets its own line
     search = LedgerSearch(conductor, reserve)
@@ -233,6 +262,7 @@ def run(
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=0),
             callbacks=[Silent()],
+            stop=AsRequested(asked),
         ),
     )
     try:

@@ -25,7 +25,7 @@ from raykd.search.sweep import SweepResult
 
 
 def print_result(result: SweepResult, console: Console) -> None:
-    """Teacher, undistilled student, best student; what fresh seeds say; where the student lies and how to use it."""
+    """Teacher, undistilled student, best student; what fresh seeds say; where the student and its page lie."""
     spec, found = result.spec, result.found
     console.print()
     console.print(_search(result))
@@ -41,23 +41,16 @@ def print_result(result: SweepResult, console: Console) -> None:
         for sentence in result.said:
             console.print(sentence, markup=False)
     elif found.best is None:
-        console.print("no distilled trial completed")
+        kept = "" if found.champion is None else ": the undistilled student is kept as champion"
+        console.print(f"no distilled trial completed{kept}")
     elif found.champion is found.baseline:
         console.print("no distilled student beat the undistilled one: the undistilled one is kept as champion")
     elif spec.aim is not None and found.champion is not None:
         console.print(f"by the aim, {spec.aim}, {found.champion.label} is kept as champion", markup=False)
     if result.student is not None:
         console.print(f"student: {result.student}", markup=False)
-        if result.model is not None:
-            console.print(f"model:   {result.model} in {spec.tracking_uri}", markup=False)
     if result.report is not None:
         console.print(f"report:  {result.report}", markup=False)
-    if result.page is not None:
-        console.print(f"runs:    {result.page}", markup=False)
-    for note in result.notes:
-        console.print(f"[yellow]{escape(note)}[/]")
-    if not result.complete:
-        console.print(f"not complete: go on with raykd tune --task {spec.task.flag} --name {spec.name} --resume")
 
 
 def _search(result: SweepResult) -> Table:

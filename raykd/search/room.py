@@ -42,7 +42,7 @@ class Room:
         spec.save(self.folder)
         if self.remote:
             for name in (KEPT, SPEC):
-                storage.write_text(storage.join(self.place, name), (self.folder / name).read_text())
+                storage.write_text(storage.join(self.place, name), (self.folder / name).read_text(encoding="utf-8"))
 
     def note(self, name: str, text: str) -> None:
         """Keep a file of that name beside what defines the sweep."""
@@ -57,7 +57,7 @@ class Room:
             for name in (KEPT, SPEC):
                 where = storage.join(self.place, name)
                 if storage.exists(where):
-                    (self.folder / name).write_text(storage.read_text(where))
+                    (self.folder / name).write_text(storage.read_text(where), encoding="utf-8")
         return SweepSpec.read(self.folder), kept(self.folder)
 
 

@@ -70,7 +70,7 @@ class SweepSpec(BaseModel):
         """Write ``sweep.json``, atomically."""
         folder.mkdir(parents=True, exist_ok=True)
         temporary = folder / f"{SPEC}.tmp"
-        temporary.write_text(self.model_dump_json(indent=2))
+        temporary.write_text(self.model_dump_json(indent=2), encoding="utf-8")
         os.replace(temporary, folder / SPEC)
 
     def reached(self, reach: Callable[[str], str]) -> SweepSpec:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,10 +13,13 @@ from rich.console import Console
 
 from raykd import storage
 from raykd.errors import UserError
+from raykd.interrupts import Interrupted, request
+from raykd.report import words
 from raykd.report.curves import Curve, draw, write_table
 from raykd.report.note import note
 from raykd.report.page import REPORT, write_report
 from raykd.report.verdict import verdict
+from raykd.resume_line import resume_line
 from raykd.search.afterwards import PATIENCE_S, After, journal_in
 from raykd.search.card import cards
 from raykd.search.conductor import Conductor
@@ -38,6 +42,7 @@ from raykd.train.trial import STUDENT
 
 CHAMPION = "champion"
 TRIALS = "trials"
+HURRY_S = 10.0  # for which servers are waited for when the process was asked to end
 
 
 @dataclass(frozen=True)
@@ -51,10 +56,16 @@ class SweepResult:
     student: Path | None
     model: str | None  # MLflow URI of the champion
     page: str | None  # of the runs on MLflow's server
-    complete: bool  # False when the time budget or a full disk ended it: --resume goes on
+    complete: bool  # False when the time budget, a full disk or a signal ended it: --resume goes on
     notes: tuple[str, ...] = ()  # what fell short, for a person
     said: tuple[str, ...] = ()
     report: Path | None = None  # the page for a browser
+    planned: int = 0  # trials, the baseline and the finals included
+    signal: int = 0  # that ended it, 0 for none
+    stopped: str = ""  # why it cannot go on for now
+
+
+Show = Callable[[SweepResult], object]
 
 
 def run_sweep(
@@ -65,11 +76,20 @@ def run_sweep(
     *,
     time_budget: float | None = None,
     reopen: bool = False,
+    show: Show = lambda result: None,
 ) -> SweepResult:
     """Run what is left of the sweep in `room`, keep and register its best student. Ray must be there already.
 
-    reopen: go on with a search that an earlier time budget has closed, instead of with its finals alone. Raises
-    UserError when another process holds the sweep, or takes it over.
+    A signal that asks the process to end ends the sweep as a time budget does.
+
+    Args:
+        time_budget: in seconds.
+        reopen: go on with a search that an earlier time budget has closed, instead of with its finals alone.
+        show: told the result as soon as it stands, before MLflow and all others are waited for.
+
+    Raises:
+        UserError: another process holds the sweep, or takes it over.
+        Interrupted: a second signal came, or one when the sweep was over.
     """
     from raykd.search import ray_tune
 
@@ -85,6 +105,10 @@ def run_sweep(
         ledger = Ledger(journal, spec, space, place, *([goodness_by(spec)] if spec.pruner == "paired" else []))
         if reopen:
             ledger.reopen()
+        if there := ledger.entries():
+            left = len(ledger.running)
+            more = f", {left} under way" if left else ""
+            say(f"resuming: {len(there) - left} of {ledger.planned} trials are there{more}")
         set_aside(room.folder, say)
         study = StudyMirror(spec, spec.study_uri or study_uri(room.folder), ledger.frozen, say)
         tracker = Tracker(spec, ledger, room.artifacts, say)
@@ -98,26 +122,61 @@ def run_sweep(
         def clean(label: str, student: bool) -> None:
             safe.after(partial(cleaner.touch, f"{label}/{STUDENT}" if student else label))
 
-        with display:
+        with request() as asked, display:
             conductor = Conductor(ledger, [After(safe, study), After(safe, tracker)], display, clean)
             if room.remote:
                 _hear(conductor)
             try:
                 keep = Reserve(ledger, time_budget, say) if time_budget is not None and spec.finalists else None
-                ray_tune.run(conductor, spec, room.folder, time_budget=time_budget, reserve=keep)
+                ray_tune.run(conductor, spec, room.folder, time_budget=time_budget, reserve=keep, asked=asked)
             except Exception:
                 if not taken.is_set():  # else the journal refused, and whatever came of that is told below
                     raise
         if taken.is_set():
             raise UserError(f"another process has taken over sweep '{spec.name}': this one ends, it goes on there")
-        safe.wait(PATIENCE_S)
-        result = _conclude(conductor, spec, room, study, tracker)
-        if cleaner.close(PATIENCE_S):
-            say(f"warning: {ledger.trials} still holds what trials left; a --resume removes it")
-        return result
+        patience = HURRY_S if asked.number else PATIENCE_S
+        again = resume_line(spec.task.name, spec.name)
+        try:
+            result, end = _conclude(conductor, spec, room, asked.number)
+            show(result)
+            safe.wait(patience)
+            _send(room, result)
+            notes = _write_elsewhere(tracker, study, end, patience, again, say)
+            if cleaner.close(patience):
+                say(f"warning: {ledger.trials} still holds what trials left; a --resume removes it")
+        except Interrupted as error:
+            error.kept, error.again = "all trials are kept, but not all of it is written to MLflow yet", again
+            raise
+        return replace(result, model=tracker.model, page=tracker.page, notes=(*result.notes, *notes))
 
 
-def _conclude(conductor: Conductor, spec: SweepSpec, room: Room, study: StudyMirror, tracker: Tracker) -> SweepResult:
+def _send(room: Room, result: SweepResult) -> None:
+    """Put what the sweep leaves where all machines find it."""
+    if room.remote and result.student is not None and result.report is not None:
+        storage.send(result.student, storage.join(room.place, CHAMPION))
+        storage.write_text(storage.join(room.place, REPORT), result.report.read_text(encoding="utf-8"))
+
+
+def _write_elsewhere(
+    tracker: Tracker, study: StudyMirror, end: Conclusion, patience: float, again: str, say: Callable[[str], object]
+) -> list[str]:
+    """Have MLflow and the study's database hold all of the sweep, and say what is waited for; what they lack then."""
+
+    def waiting(what: str, left: int) -> None:
+        say(
+            f"waiting for {what} to take what is left ({left} runs), {words.time(patience)} at most; Ctrl-C is safe, "
+            f"and {again} writes the rest"
+        )
+
+    notes = []
+    if left := tracker.conclude(end, patience, partial(waiting, "MLflow")):
+        notes.append(f"MLflow does not hold {left} runs yet{tracker.refusal}; {again} writes them")
+    if left := study.close(patience, partial(waiting, "the study's database")):
+        notes.append(f"the study's database does not hold {left} trials yet; {again} writes them")
+    return notes
+
+
+def _conclude(conductor: Conductor, spec: SweepSpec, room: Room, signal: int) -> tuple[SweepResult, Conclusion]:
     ledger = conductor.ledger
     story = tell(spec, ledger, teacher_of(room))
     found, entries = look(ledger, spec, story.contenders), ledger.entries()
@@ -130,32 +189,27 @@ def _conclude(conductor: Conductor, spec: SweepSpec, room: Room, study: StudyMir
         _replace(storage.join(ledger.trials, champion.label, STUDENT), student)
         files = _show(ledger, spec, room.folder, entries, found.best)
         page = write_report(story, room.folder / REPORT, cards(spec, story.contenders))
-        if room.remote:
-            storage.send(student, storage.join(room.place, CHAMPION))
-            storage.write_text(storage.join(room.place, REPORT), page.read_text(encoding="utf-8"))
         tags = {"raykd.sweep": spec.name, "raykd.trial": champion.label}
         tags["raykd.score"] = f"{found.reported.get(champion.label, champion.score):.6f}"
         tags["raykd.uid"] = spec.uid  # another home may have a sweep of the same name
         end = replace(end, files=(*files, page), student=student, tags=tags, note=note(story))
-    again = f"raykd tune --task {spec.task.flag} --name {spec.name} --resume"
-    notes = [conductor.stopped] if conductor.stopped else []
-    if left := tracker.conclude(end, PATIENCE_S):
-        notes.append(f"MLflow is still away: {left} runs are not written there yet; {again} writes them")
-    if left := study.close(PATIENCE_S):
-        notes.append(f"the study's database is still away: {left} trials are not there yet; {again} writes them")
-    return SweepResult(
+    result = SweepResult(
         spec,
         room.folder,
         entries,
         found,
         end.student,
-        tracker.model,
-        tracker.page,
+        None,
+        None,
         complete,
-        tuple(notes),
+        (),
         (verdict(story).headline, *verdict(story).sentences, *verdict(story).warnings),
         page,
+        ledger.planned,
+        signal,
+        conductor.stopped or "",
     )
+    return result, end
 
 
 def _scores(spec: SweepSpec, found: Found) -> dict[str, float]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from raykd.cpus import use_threads
 from raykd.knowledge.fill import fill
 from raykd.knowledge.library import Library
 from raykd.knowledge.plan import plan
@@ -48,7 +49,7 @@ class Pace:
 def time_trial(spec: TrialSpec, asked: float) -> Pace:
     """Run `spec` for a few steps. asked: when this was asked for (seconds since the epoch)."""
     begin = time.time() - asked
-    torch.set_num_threads(spec.threads)
+    use_threads(spec.threads)
     with placed(spec) as (local, _), tempfile.TemporaryDirectory() as place:
         scratch = Path(place)
         whole = Encoded.open(Path(local.train))

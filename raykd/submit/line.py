@@ -37,14 +37,16 @@ class Line:
         """The task it is for, where it names one."""
         return self.values.get("task")
 
-    def shell(self, sweep: str) -> str:
-        """What the cluster's shell runs. A tune line names its sweep, goes on with it, and joins the cluster."""
+    def shell(self, sweep: str, folder: str | None = None) -> str:
+        """What the cluster's shell runs, in `folder` below the job's own one. A tune line names its sweep, goes on with
+        it, and joins the cluster."""
         words = [PROGRAM, self.command, *self.arguments]
         if self.command == "tune":
             words += [] if given(self.arguments, "--name") else ["--name", sweep]
             words += [] if given(self.arguments, "--continue", "--resume") else ["--continue"]
             words += [] if given(self.arguments, "--address") else ["--address", "auto"]
-        return shlex.join(words)
+        line = shlex.join(words)
+        return line if folder is None else f"cd {shlex.quote(folder)} && exec {line}"
 
     def moved(self, places: Mapping[str, str]) -> Line:
         """The same line with paths as the job will see them; `places` maps those that change."""

@@ -12,12 +12,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from raykd.errors import UserError
+from raykd.interrupts import Interrupted
 from raykd.submit.cluster import Cluster, Unreachable, connect
 from raykd.submit.fetch import check_target, fetch_champion
 from raykd.submit.follow import follow
 from raykd.submit.jobs import Job, send
 from raykd.submit.line import Line, read_line, sweep_name
-from raykd.submit.shipped import places, shipment
+from raykd.submit.shipped import BELOW, places, shipment
 from raykd.submit.variables import variables
 
 CODES = {"SUCCEEDED": 0, "FAILED": 1, "STOPPED": 130}
@@ -55,7 +56,7 @@ def submit(
             environment["working_dir"] = str(archive)
             notes.append(f"along goes {working_dir}: {len(sent.files)} files, {_size(archive.stat().st_size)} packed")
         cluster = connect(address)
-        job = Job(sweep, line.shell(sweep), environment, _about(line, passed))
+        job = Job(sweep, line.shell(sweep, None if sent is None else BELOW), environment, _about(line, passed))
         for text in notes:
             print(text)
         found, started = send(cluster, job, _note)
@@ -70,10 +71,10 @@ def go_on(cluster: Cluster, job: str, fetch: Path | None) -> int:
     """Follow `job` until it ends, then fetch what it made; Ctrl-C leaves it running and says how to go on."""
     try:
         end = follow(cluster, job, _write, _note)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print(f"\nleft: job {job} goes on")
         _how_to_go_on(cluster, job, fetch)
-        return 130
+        return error.code if isinstance(error, Interrupted) else Interrupted().code
     if end is None:
         print(f"the cluster at {cluster.address} knows no job '{job}'. If its head was started again, send the same")
         print("line again: a sweep on shared storage goes on where it was")

@@ -12,6 +12,9 @@ from raykd.errors import UserError
 from raykd.submit.line import Line
 
 LIMIT = 100 * 2**20  # bytes that a Ray dashboard takes in one request
+# Python imports first of all from the folder that Ray unpacks, and would take a torch.py that is sent for torch. In a
+# folder below it does no harm; the job's line begins by going there.
+BELOW = "sent"
 LEFT_OUT = {".git", ".venv", "venv", "node_modules", "__pycache__", "raykd-runs", "mlruns", "mlartifacts"}
 
 
@@ -28,13 +31,15 @@ class Shipment:
         return sum((self.folder / file).stat().st_size for file in self.files)
 
     def pack(self, archive: Path) -> None:
-        """Write them into a zip. Equal files give an equal archive: a cluster that has it already is not sent it again.
+        """Write them into a zip, below the folder BELOW.
+
+        Equal files give an equal archive: a cluster that has it already is not sent it again.
 
         Raises UserError for more than a dashboard takes.
         """
         with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as target:
             for file in self.files:
-                about = zipfile.ZipInfo(file.as_posix(), date_time=(1980, 1, 1, 0, 0, 0))
+                about = zipfile.ZipInfo(f"{BELOW}/{file.as_posix()}", date_time=(1980, 1, 1, 0, 0, 0))
                 about.compress_type = zipfile.ZIP_DEFLATED
                 about.external_attr = ((self.folder / file).stat().st_mode & 0o777) << 16
                 target.writestr(about, (self.folder / file).read_bytes())

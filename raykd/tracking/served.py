@@ -25,7 +25,7 @@ class Student(PythonModel):
         from transformers import AutoModelForQuestionAnswering, AutoModelForSequenceClassification, AutoTokenizer
 
         folder = context.artifacts["student"]
-        about = json.loads((Path(folder) / "raykd.json").read_text())
+        about = json.loads((Path(folder) / "raykd.json").read_text(encoding="utf-8"))
         self.max_length = about["spec"]["training"]["max_length"]
         self.task = about["spec"]["task"]
         self.labels = self.task["labels"]

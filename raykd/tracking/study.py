@@ -55,9 +55,10 @@ class StudyMirror:
         self._reconciler = Reconciler("the study's database", self._sync, say)
         self.touch = self._reconciler.touch
 
-    def close(self, timeout: float) -> int:
-        """Wait until everything is written, `timeout` seconds at most; returns how many trials are not."""
-        left = self._reconciler.close(timeout)
+    def close(self, timeout: float, waiting: Callable[[int], object] = lambda left: None) -> int:
+        """Wait until everything is written, `timeout` seconds at most; returns how many trials are not. waiting: see
+        Reconciler.close."""
+        left = self._reconciler.close(timeout, waiting)
         if (storage := self._storage) is not None:
             storage.engine.dispose()
         return left
@@ -98,7 +99,7 @@ class StudyMirror:
 
     def _open(self) -> optuna.storages.RDBStorage:
         if self._storage is None:
-            storage = optuna.storages.RDBStorage(_driven(self.uri), engine_kwargs=_engine(self.uri))
+            storage = open_storage(self.uri)
             for kind, ending in PARTS.items():
                 if kind == "final" and not self.spec.finalists:
                     continue
@@ -115,6 +116,11 @@ class StudyMirror:
                         self._ended.add(label)
             self._storage = storage
         return self._storage
+
+
+def open_storage(uri: str) -> optuna.storages.RDBStorage:
+    """The database at `uri`, with Optuna's tables made if they are missing. Raises what SQLAlchemy and drivers do."""
+    return optuna.storages.RDBStorage(_driven(uri), engine_kwargs=_engine(uri))
 
 
 def set_aside(folder: Path, say: Callable[[str], object]) -> None:

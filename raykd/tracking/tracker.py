@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from raykd.methods import METHODS
 from raykd.tracking import about
 from raykd.tracking.reconcile import Reconciler
+from raykd.tracking.refusal import is_refusal
 from raykd.tracking.register import register
 from raykd.tracking.versions import provenance
 
@@ -60,6 +61,27 @@ def experiment_name(task: str) -> str:
     return f"raykd-{task}"
 
 
+def make_client(uri: str) -> MlflowClient:
+    """Of MLflow at `uri`, which says nothing by itself and gives up on a server soon."""
+    # Its own retries would hold up everything behind them for minutes; the reconciler's do not.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines at the end of each run
+    from mlflow import MlflowClient
+
+    logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # it tells of every table; its errors are raised as well
+    logging.getLogger("alembic").setLevel(logging.ERROR)
+    return MlflowClient(uri, registry_uri=uri)
+
+
+def open_experiment(client: MlflowClient, uri: str, name: str, artifacts: Path) -> str:
+    """The id of experiment `name`, made if it is not there yet; `artifacts` of a local database go there."""
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return str(found.experiment_id)
+    return str(client.create_experiment(name, artifacts.resolve().as_uri() if uri.startswith("sqlite:") else None))
+
+
 class Tracker:
     """Mirrors `book` into MLflow at ``spec.tracking_uri``; artifacts of a local store go to `artifacts`."""
 
@@ -73,8 +95,13 @@ class Tracker:
         self._doubted: set[str] = set()  # runs that may be there, and hold who knows what
         self._conclusion: Conclusion | None = None
         self._concluded = 0  # milliseconds: a score that is written twice is the same point
-        self._reconciler = Reconciler("MLflow", self._sync, say)
+        self._reconciler = Reconciler("MLflow", self._sync, say, is_refusal)
         self._reconciler.touch(SWEEP)
+
+    @property
+    def refusal(self) -> str:
+        """What MLflow refuses for good, in brackets; empty where it refuses nothing."""
+        return f" ({self._reconciler.refusal})" if self._reconciler.refusal else ""
 
     def touch(self, label: str) -> None:
         """Bring the run of trial `label` up to date, some time soon. Returns at once."""
@@ -88,14 +115,17 @@ class Tracker:
         # Without the query MLflow opens its page for language model applications.
         return f"{self.spec.tracking_uri}/#/experiments/{self._experiment}?workflowType=machine_learning"
 
-    def conclude(self, conclusion: Conclusion, timeout: float) -> int:
-        """Write how the sweep ended, and wait for MLflow; returns the number of runs it does not hold yet."""
+    def conclude(
+        self, conclusion: Conclusion, timeout: float, waiting: Callable[[int], object] = lambda left: None
+    ) -> int:
+        """Write how the sweep ended, and wait for MLflow; returns the number of runs it does not hold yet. waiting: see
+        Reconciler.close."""
         self._conclusion, self._concluded = conclusion, int(1000 * time.time())
         for label in list(self._runs):
             if label and label not in self._ended:
                 self._reconciler.touch(label)
         self._reconciler.touch(SWEEP)
-        return self._reconciler.close(timeout)
+        return self._reconciler.close(timeout, waiting)
 
     # Everything below runs on the reconciler's thread.
 
@@ -115,22 +145,12 @@ class Tracker:
     def _open(self) -> None:
         if self._client is not None:
             return
-        # Its own retries would hold up everything behind them for minutes; the reconciler's do not.
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines at the end of each run
-        from mlflow import MlflowClient
-
-        logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # it tells of every table; its errors are raised as well
-        logging.getLogger("alembic").setLevel(logging.ERROR)
-        client = MlflowClient(self.spec.tracking_uri)
+        client = make_client(self.spec.tracking_uri)
         name = experiment_name(self.spec.task.name)
-        found = client.get_experiment_by_name(name)
-        local = self.spec.tracking_uri.startswith("sqlite:")
-        location = self.artifacts.resolve().as_uri() if local else None
-        self._experiment = found.experiment_id if found else client.create_experiment(name, location)
+        self._experiment = open_experiment(client, self.spec.tracking_uri, name, self.artifacts)
+        found = client.get_experiment(self._experiment)
         for key, value in about.experiment_tags(self.spec.task.name).items():
-            if found is None or key not in found.tags:  # a user may have said it better
+            if key not in found.tags:  # a user may have said it better
                 client.set_experiment_tag(self._experiment, key, value)
         where = f"tags.`raykd.sweep` = '{self.spec.uid}'"
         token: str | None = ""

@@ -8,11 +8,11 @@ import ipaddress
 import os
 import secrets
 import socket
-import subprocess
 import sys
 from pathlib import Path
 
 from raykd.errors import UserError
+from raykd.tracking.server_process import run_server
 from raykd.workspace import here
 
 # Passwords that MLflow once shipped or shows in its documentation.
@@ -21,7 +21,9 @@ PRIVATE = ["10.*", "192.168.*", *(f"172.{second}.*" for second in range(16, 32))
 
 
 def serve(port: int, tracking_uri: str | None, host: str = "127.0.0.1") -> int:
-    """Run MLflow's server on `host` until it is interrupted; returns its exit code.
+    """Run MLflow's server on `host` until a signal ends it (Interrupted); the exit code if it ends by itself, never 0.
+
+    Its processes end with this one, however this one ends.
 
     Raises UserError: nothing was logged; the tracking URI is a server of its own; or `host` can be reached from other
     machines and no password was set up.
@@ -31,20 +33,27 @@ def serve(port: int, tracking_uri: str | None, host: str = "127.0.0.1") -> int:
         raise UserError(f"MLflow runs already at {uri}: open it in a browser")
     if uri.startswith("sqlite:///") and not os.path.exists(uri.removeprefix("sqlite:///")):
         raise UserError(f"nothing was logged yet: there is no {uri.removeprefix('sqlite:///')}")
-    environment = {**os.environ, "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
+    if uri.startswith("sqlite:///"):
+        uri = f"sqlite:///{os.path.abspath(uri.removeprefix('sqlite:///'))}"
+    # Nothing is imported from the working folder, which uvicorn by itself puts first; and pages need none of MLflow's
+    # jobs, which are processes of their own.
+    environment = {**os.environ, "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false", "PYTHONSAFEPATH": "1"}
+    environment.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--host", host]
     if not is_loopback(host):
         environment |= guarded(host)
+        environment["MLFLOW_AUTH_CONFIG_PATH"] = os.path.abspath(environment["MLFLOW_AUTH_CONFIG_PATH"])
         command += ["--app-name", "basic-auth"]
         print("anyone on the network may try passwords, and they travel unencrypted: put TLS in front of it")
     artifacts = ["--default-artifact-root", here().artifacts.as_uri()]
     for line in _pages(host, port, uri):
         print(line)
     print("(Ctrl-C ends it)", flush=True)
-    try:
-        return subprocess.call([*command, *artifacts, "--port", str(port), "--workers", "1"], env=environment)
-    except KeyboardInterrupt:
-        return 0
+    folder = None if sys.version_info >= (3, 11) else here().root  # before, Python knows no PYTHONSAFEPATH
+    command += [*artifacts, "--port", str(port), "--workers", "1", "--uvicorn-opts", f"--app-dir {os.devnull}"]
+    code = run_server(command, environment, folder)
+    print("MLflow's server has ended by itself; it says above why")
+    return code or 1  # MLflow ends with 0 whatever its server did
 
 
 def is_loopback(host: str) -> bool:
@@ -81,7 +90,7 @@ def _password_problems() -> list[str]:
         return ["MLFLOW_AUTH_CONFIG_PATH is not set"]
     config = configparser.ConfigParser(interpolation=None)
     try:
-        config.read_string(Path(named).read_text())
+        config.read_string(Path(named).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, configparser.Error) as error:
         return [f"MLFLOW_AUTH_CONFIG_PATH={named} cannot be read: {type(error).__name__}"]
     missing = [

@@ -8,19 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from raykd.cpus import use_threads
+from raykd.disk import require_room
 from raykd.methods.method import Pair, Parameters
 from raykd.methods.none import METHOD
 from raykd.models.save import save_student
 from raykd.models.seen_rows import SEEN_ROWS, SeenRows
-from raykd.models.shape import shape
+from raykd.models.shape import shape, size_of
 from raykd.seeds import derive_seed
 from raykd.tasks.encode import Encoded
 from raykd.train.checkpoint import scratch
 from raykd.train.config import TaskSpec, Training
 from raykd.train.loop import Report, distill
+from raykd.train.resumable import resumable
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,13 @@ def teach(
     report: Callable[[Report], None],
     *,
     source: str,
+    say: Callable[[str], object] = print,
 ) -> dict[str, float]:
-    """Fine-tune `model` on the labels and save it to `folder`; returns its dev metrics. `source` says what it was."""
-    torch.set_num_threads(lesson.threads)
+    """Fine-tune `model` on the labels and save it to `folder`; returns its dev metrics.
+
+    source: what it was. say: told from where an interrupted run goes on.
+    """
+    use_threads(lesson.threads)
     recipe = METHOD.recipe(Parameters(), Pair(shape(model), shape(model), lesson.task.kind))
     splits = [lesson.train.key, *(split.key for split in lesson.dev.values())]
     place = scratch(folder, source, splits, lesson.task, lesson.training)
@@ -55,8 +61,10 @@ def teach(
 
     # Its students may be trained under the same seed, and must see the rows in another order.
     training = lesson.training.model_copy(update={"seed": derive_seed(lesson.training.seed, "teacher")})
-    last = distill(model, recipe, lesson.train, lesson.dev, lesson.task, training, place, tell)
-    assert last is not None  # only a report that answers False ends a run early
+    require_room(folder, size_of(model))
+    with resumable(place, say) as leave:
+        last = distill(model, recipe, lesson.train, lesson.dev, lesson.task, training, place, tell, leave=leave)
+        assert last is not None  # only a report that answers False ends a run early
     scores = {name: value for name, value in last.metrics.items() if not name.startswith("train/")}
     card = {
         "source": source,

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from transformers import PreTrainedModel
 
+from raykd.cpus import use_threads
 from raykd.knowledge.store import Knowledge
 from raykd.knowledge.teacher import Teacher, live_teacher
 from raykd.methods import find
@@ -70,7 +70,7 @@ def run_trial(
     what is raised.
     """
     world = world or World()
-    torch.set_num_threads(spec.threads)
+    use_threads(spec.threads)
     folder = Path(spec.folder)
     folder.mkdir(parents=True, exist_ok=True)
     method = find(spec.method)

@@ -39,7 +39,7 @@ DOORS = (
     "raykd.train.trial.run_trial",
     "raykd.pretrain.distill",
     "raykd.teachers.teach",
-    "raykd.tracking.ui.subprocess",
+    "raykd.tracking.ui.run_server",
 )
 
 
@@ -117,6 +117,7 @@ def ground(root: Path) -> Iterator[Ground]:
     with pytest.MonkeyPatch.context() as patch:
         for door in DOORS:
             patch.setattr(door, _Door())
+        patch.setattr("raykd.search.launch.check_tracking", lambda *_: None)  # seconds a case; it has tests of its own
         for name, value in {"RAYKD_HOME": HOME, "COLUMNS": "400", "HF_HUB_OFFLINE": "1"}.items():
             patch.setenv(name, value)
         for name in ("MLFLOW_TRACKING_URI", "RAYKD_STUDY_URI", "RAYKD_CACHE", "TERMINAL_WIDTH", "FORCE_COLOR"):

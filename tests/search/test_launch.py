@@ -17,6 +17,8 @@ from raykd.search.spec import SweepSpec
 from raykd.train.config import Training
 from raykd.workspace import Workspace
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:(mlflow|alembic|sqlalchemy|google)")
+
 
 @pytest.mark.parametrize(("asked", "problem"), [
     (Asked(workers=0), "workers-per-trial 0: at least 1"),
@@ -38,12 +40,12 @@ def test_hardware_all_problems_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         Asked(None, 0, 0, -1.0, 3.0).check()
     assert len(refused.value.problems) == 4
     Asked("auto", 3, 2, 0.5, 3.0).check()
-    monkeypatch.setattr("raykd.search.hardware.os.cpu_count", lambda: 4)
+    monkeypatch.setattr("raykd.search.hardware.available_cpus", lambda: 4)
     monkeypatch.setattr("raykd.search.hardware.torch.cuda.device_count", lambda: 2)
     with pytest.raises(UserError) as refused:
         fit_here(Asked(workers=5, gpus_per_worker=1))
     assert refused.value.problems == (
-        "workers-per-trial 5: this machine has 4 cores, so 1 to 4",
+        "workers-per-trial 5: 4 cores may be used here, so 1 to 4",
         "gpus-per-worker 1 x 5 workers: this machine has 2 GPUs",
     )
     assert fit_here(Asked()) == (2, 1.0)

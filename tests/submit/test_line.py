@@ -24,6 +24,7 @@ PARSERS = GROUP.commands
 def test_tune_is_completed() -> None:
     line = read_line(["tune", "--task", "rte"], PARSERS)
     assert line.shell("a") == "raykd tune --task rte --name a --continue --address auto"
+    assert line.shell("a", "sent") == f"cd sent && exec {line.shell('a')}"
 
 
 def test_what_is_given_stays() -> None:
@@ -127,7 +128,7 @@ def test_files_go_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     for name in ("a.zip", "b.zip"):
         sent.pack(tmp_path / name)
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
-    assert zipfile.ZipFile(tmp_path / "a.zip").namelist() == ["data/d.csv"]
+    assert zipfile.ZipFile(tmp_path / "a.zip").namelist() == ["sent/data/d.csv"]
 
 
 def test_files_that_only_this_machine_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -163,3 +163,71 @@ def test_what_can_never_be_written_stops_nothing_else() -> None:
         mirror.touch(name)
     until(lambda: written == ["a", "b"])
     assert mirror.close(0.1) == 1
+
+
+class Refused(Exception):
+    """What comes again however often it is tried."""
+
+
+def test_a_refusal_is_said_once_and_not_waited_for(said: list[str]) -> None:
+    """Two names are refused, a third is not: the two are let go, and nobody waits for them at the end."""
+    got: list[str] = []
+
+    def sync(name: str) -> None:
+        got.append(name)
+        if name != "good":
+            raise Refused("deleted\nand more of it")
+
+    mirror = Reconciler("the server", sync, said.append, lambda error: isinstance(error, Refused))
+    for name in ("bad", "worse", "good"):
+        mirror.touch(name)
+    began = time.monotonic()
+    assert mirror.close(60) == 2
+    assert time.monotonic() - began < 10
+    assert got == ["bad"] * reconcile.REFUSALS + ["worse", "good"]
+    assert said == ["the server refuses for good (deleted); the sweep goes on, not all of it written there"]
+    assert mirror.refusal == "deleted"
+
+
+def test_what_was_refused_may_be_taken_later(said: list[str]) -> None:
+    refuse = [True]
+
+    def sync(name: str) -> None:
+        if refuse:
+            raise Refused("deleted")
+
+    mirror = Reconciler("the server", sync, said.append, lambda error: True)
+    mirror.touch("t0000")
+    until(lambda: said)
+    refuse.clear()
+    mirror.touch("t0000")
+    assert mirror.close(10) == 0
+
+
+def test_who_waits_is_told(mirror: Reconciler, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconcile, "MOMENT_S", 0.05)
+    server.away = True
+    for name in ("a", "b"):
+        mirror.touch(name)
+    told: list[int] = []
+    assert mirror.close(0.3, told.append) == 2
+    assert told == [2]
+
+
+def test_nobody_is_told_of_a_moment(mirror: Reconciler) -> None:
+    told: list[int] = []
+    mirror.touch("a")
+    assert mirror.close(10, told.append) == 0
+    assert told == []
+
+
+def test_a_listener_that_has_gone_stops_nothing(server: Server) -> None:
+    def say(line: str) -> None:
+        raise BrokenPipeError
+
+    mirror = Reconciler("the server", server.sync, say)
+    server.away = True
+    mirror.touch("a")
+    until(lambda: len(server.asked) > 1)
+    server.away = False
+    assert mirror.close(10) == 0

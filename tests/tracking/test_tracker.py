@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 from raykd.search.entry import Entry
 from raykd.search.spec import SweepSpec
 from raykd.tracking import reconcile
-from raykd.tracking.tracker import Conclusion, Tracker
+from raykd.tracking.tracker import Conclusion, Tracker, experiment_name
 from raykd.train.config import TaskSpec, Training
 from tests.search.conftest import report
 from tests.tracking.faults import flaky
@@ -237,6 +237,34 @@ def test_one_that_stays_away_sinks_nothing(tmp_path: Path, book: Book, track: Ca
     tracker.touch(book.put("t0000", TrialState.COMPLETE, 1))
     assert tracker.conclude(FINISHED, 0.5) == 2  # the sweep's own run and the trial's
     assert tracker.model is None
+
+
+def test_an_experiment_that_is_deleted_meanwhile(tmp_path: Path, book: Book, track: Callable[..., Tracker]) -> None:
+    """Said once as a refusal, not as an outage; nobody waits for it; restored, a resume writes all of it."""
+    from mlflow import MlflowClient
+
+    database = f"sqlite:///{tmp_path / 'own.db'}"
+    said: list[str] = []
+    spec = spec_of(database, "deleted")
+    tracker = track(spec, said)
+    tracker.touch(book.put("t0000", TrialState.RUNNING, 1))
+    assert tracker._reconciler.wait(60)
+    client = MlflowClient(database)
+    experiment = client.get_experiment_by_name(experiment_name("rte"))
+    assert experiment is not None
+    client.delete_experiment(experiment.experiment_id)
+    tracker.touch(book.put("t0000", TrialState.COMPLETE, 8))
+    began = time.monotonic()
+    assert tracker.conclude(FINISHED, 600) == 2
+    assert time.monotonic() - began < 60
+    assert len(said) == 1
+    assert said[0].startswith("MLflow refuses for good (")
+    assert "active" in tracker.refusal
+    client.restore_experiment(experiment.experiment_id)
+    again = track(spec)
+    again.touch("t0000")
+    assert again.conclude(FINISHED, 60) == 0
+    assert len(points(database, runs(database, spec)[1])) == 8
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -6,13 +6,17 @@ import base64
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import urllib.error
 import urllib.request
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from mlflow import MlflowClient
 
@@ -45,11 +49,11 @@ def called(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], dict[str, s
     """What would have been run."""
     calls: list[tuple[list[str], dict[str, str]]] = []
 
-    def call(command: list[str], env: dict[str, str]) -> int:
-        calls.append((command, env))
+    def call(command: list[str], environment: dict[str, str], folder: Path | None) -> int:
+        calls.append((command, environment))
         return 0
 
-    monkeypatch.setattr(ui.subprocess, "call", call)
+    monkeypatch.setattr(ui, "run_server", call)
     return calls
 
 
@@ -59,7 +63,7 @@ def configure(home: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
 
 
 def test_loopback_needs_no_password(home: Path, called: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
-    assert ui.serve(5000, None) == 0
+    assert ui.serve(5000, None) == 1  # whatever MLflow says: a server that ends by itself has failed
     command, environment = called[0]
     assert command[command.index("--host") + 1] == "127.0.0.1"
     assert "--app-name" not in command
@@ -102,7 +106,7 @@ def test_passwords_that_are_none(
 
 def test_others_are_let_in_by_a_password(home: Path, called: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     configure(home, monkeypatch, CONFIG.format(folder=home, password="100% long enough"))
-    assert ui.serve(5000, None, "0.0.0.0") == 0
+    assert ui.serve(5000, None, "0.0.0.0") == 1
     command, environment = called[0]
     assert command[command.index("--app-name") + 1] == "basic-auth"
     assert len(environment["MLFLOW_FLASK_SERVER_SECRET_KEY"]) == 64
@@ -148,5 +152,38 @@ def test_a_real_server_asks_for_the_password(home: Path, monkeypatch: pytest.Mon
         strange.value.close()
         assert re.search(r"raykd-rte: http://\S+/#/experiments/1", (home / "log").read_text())
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGKILL"])
+def test_a_server_leaves_no_process(name: str, home: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """However raykd ui ends; and what lies in the folder it was started in is not imported by the server."""
+    folder = tmp_path_factory.mktemp("working")
+    (folder / "pandas.py").write_text("raise RuntimeError('the working folder is imported from')")
+    port = free_ports(1)[0]
+    with (home / "log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "raykd", "ui", "--port", str(port)], stdout=log, stderr=log, start_new_session=True,
+            cwd=folder, env={**os.environ}, preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+        )  # fmt: skip
+    server: list[psutil.Process] = []
+    try:
+        await_port(port, process)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=60) as answer:
+            assert answer.status == 200
+        server = psutil.Process(process.pid).children(recursive=True)
+        assert len(server) >= 2, (home / "log").read_text()
+        process.send_signal(getattr(signal, name))
+        assert process.wait(30) == (-9 if name == "SIGKILL" else 128 + getattr(signal, name))
+        _, left = psutil.wait_procs(server, timeout=30)
+        assert left == []
+        with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), 5):
+            pass
+    finally:
+        for one in server:
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+        process.kill()
         process.wait(30)
