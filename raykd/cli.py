@@ -14,6 +14,7 @@ from rich.console import Console
 
 from raykd import cli_analyse, cli_cluster, cli_report, cli_repro, listing
 from raykd.errors import UserError
+from raykd.paths import expand_home
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=listing.ABOUT)
 console = Console(highlight=False, soft_wrap=True)
@@ -301,7 +302,7 @@ def evaluate(
     from raykd.answer import evaluate as run
 
     source = source_of(data, dev_file, text_columns, label_column, None, max_eval_samples)
-    scores = run(student, source, task=task, say=partial(console.print, markup=False))
+    scores = run(expand_home(student), source, task=task, say=partial(console.print, markup=False))
     console.print(listing.scores_text(scores))
 
 
@@ -316,7 +317,7 @@ def predict(
     """Answer new texts, one JSON object a line."""
     from raykd.answer import predict as run
 
-    for answer in run(student, listing.read_rows(file)):
+    for answer in run(expand_home(student), listing.read_rows(None if file is None else expand_home(file))):
         sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,38 +15,49 @@ from raykd.methods.none import METHOD
 from raykd.models.save import save_student
 from raykd.models.seen_rows import SEEN_ROWS, SeenRows
 from raykd.models.shape import shape
+from raykd.outputs import OutputFolder
 from raykd.seeds import derive_seed
 from raykd.tasks.encode import Encoded
 from raykd.train.checkpoint import scratch
 from raykd.train.config import TaskSpec, Training
 from raykd.train.loop import Report, distill
+from raykd.train.run_files import clear_run
+
+TEACH = "teach"  # the command that makes teachers, on their cards
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """What a teacher is taught with: tokenised splits (the first dev split scores), settings, CPU threads."""
+    """What a teacher is taught with: tokenised splits (the first dev split scores), settings, CPU threads; fingerprint:
+    hash of the rows."""
 
     train: Encoded
     dev: dict[str, Encoded]
     task: TaskSpec
     training: Training
     threads: int
+    fingerprint: str = ""
 
 
 def teach(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
     lesson: Lesson,
-    folder: Path,
+    folder: Path | OutputFolder,
     report: Callable[[Report], None],
     *,
     source: str,
-) -> dict[str, float]:
-    """Fine-tune `model` on the labels and save it to `folder`; returns its dev metrics. `source` says what it was."""
+) -> tuple[Path, dict[str, float]]:
+    """Fine-tune `model` on the labels and save it to `folder` (see `save_student`); `source` says what it was.
+
+    Returns:
+        Where it lies, and its dev metrics.
+    """
     torch.set_num_threads(lesson.threads)
     recipe = METHOD.recipe(Parameters(), Pair(shape(model), shape(model), lesson.task.kind))
     splits = [lesson.train.key, *(split.key for split in lesson.dev.values())]
-    place = scratch(folder, source, splits, lesson.task, lesson.training)
+    path = folder if isinstance(folder, Path) else folder.path
+    place = scratch(path, source, splits, lesson.task, lesson.training)
 
     def tell(done: Report) -> bool:
         report(done)
@@ -59,11 +69,13 @@ def teach(
     assert last is not None  # only a report that answers False ends a run early
     scores = {name: value for name, value in last.metrics.items() if not name.startswith("train/")}
     card = {
+        "command": TEACH,
         "source": source,
+        "fingerprint": lesson.fingerprint,
         "spec": {"task": lesson.task.model_dump(), "training": lesson.training.model_dump()},
         "scores": scores,
     }
     seen = SeenRows(learnt=np.asarray(lesson.train.hashes)).to_bytes()
-    save_student(model, tokenizer, folder, card=card, extra={SEEN_ROWS: seen})
-    shutil.rmtree(place, ignore_errors=True)
-    return scores
+    saved = save_student(model, tokenizer, folder, card=card, extra={SEEN_ROWS: seen})
+    clear_run(place)
+    return saved, scores
