@@ -201,7 +201,8 @@ def put_folder(new: Path, target: OutputFolder) -> Path:
             _rename(former, target.path)
         raise
     if former is not None:
-        remove_listed(former, target.card)
+        with suppress(OSError):  # the output stands, which counts
+            remove_listed(former, target.card)
     return path
 
 
@@ -216,7 +217,8 @@ def put_file(content: bytes, target: OutputFile) -> Path:
             return target.path
         return next(name for name in _names(target.path, target.path.suffix) if _link(new, name))
     finally:
-        new.unlink(missing_ok=True)
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
 
 
 def put_result(folder: Path, name: str, content: bytes) -> Path:
