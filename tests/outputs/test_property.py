@@ -20,14 +20,14 @@ from raykd.outputs import check_file, check_folder, default_file, default_folder
 from raykd.workspace import Workspace
 from tests.outputs.trees import PATHS, Deed, Entry, Failing, Thing, deeds, do, entries, intact, lay_out, snapshot
 
-ROOT = ("home",)  # of a workspace that lies in the tree
-SPELLINGS = ("{}", "{}/", "./{}", "a/../{}", "../tree/{}", "é x/../{}")
 CASES = 500
 
 trees = st.lists(entries, max_size=9)
 outs = st.sampled_from(PATHS)
 inputs = st.lists(st.sampled_from(PATHS), max_size=3)
 when = st.integers(0, 12)
+spellings = st.sampled_from(["{}", "{}/", "./{}", "a/../{}", "../tree/{}", "é x/../{}"])
+commands = st.sampled_from(["teach", None])  # what made what may be replaced
 former = st.sampled_from(["made", "page", None, None])  # what raykd left at the output's place before
 
 
@@ -69,9 +69,7 @@ def kept(before: dict[str, Thing], after: dict[str, Thing], replaced: str | None
 
 
 @settings(max_examples=CASES, deadline=None)
-@given(
-    trees, outs, former, st.sampled_from(SPELLINGS), inputs, st.sampled_from(["teach", None]), st.booleans(), deeds, when
-)
+@given(trees, outs, former, spellings, inputs, commands, st.booleans(), deeds, when)
 def test_folders(
     drawn: list[Entry],
     out: tuple[str, ...],
@@ -89,20 +87,20 @@ def test_folders(
         made = lay_out(root, [*_before(out, own_before), *drawn])
         stack.callback(os.chdir, Path.cwd())
         os.chdir(root)
-        path = root.joinpath(*out)
+        path, typed = root.joinpath(*out), spelling.format("/".join(out))
         before = snapshot(root)
         named = {f"input {n}": root.joinpath(*words) for n, words in enumerate(read)}
         try:
             if default:
                 target = default_folder(path, lambda about: about.get("command") == command, named)
             else:
-                target = check_folder(spelling.format("/".join(out)), named, Workspace(root / "home"), command=command)
+                target = check_folder(typed, named, Workspace(root / "home"), command=command)
         except (UserError, OSError):
             assert snapshot(root) == before  # a refusal touches nothing
             return
         assert snapshot(root) == before
         if not default:
-            assert os.path.realpath(target.path) == os.path.realpath(path)
+            assert os.path.realpath(target.path) == os.path.realpath(typed)
             assert not any(related(target.path, other) for other in named.values() if os.path.lexists(other))
         do(root, deed)
         own = str(target.path.relative_to(root))

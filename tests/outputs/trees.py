@@ -40,9 +40,7 @@ entries = st.builds(
     st.sampled_from(["file", "folder", "link", "made", "made", "made", "page"]),
     st.sampled_from(["teach", "distill", "a", "b/model.safetensors", "..", "nowhere", ""]),
 )
-deeds = st.builds(
-    Deed, st.sampled_from(PATHS), st.sampled_from(["add", "edit", "remove", "folder", "link", "empty"])
-)
+deeds = st.builds(Deed, st.sampled_from(PATHS), st.sampled_from(["add", "edit", "remove", "folder", "link", "empty"]))
 
 
 @dataclass(frozen=True)
