@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from raykd.errors import UserError
+from raykd.manifest import CARD
 from raykd.paths import expand_home, relation
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 Inputs = Mapping[str, str | Path | None]
 
 NAME_BYTES = 255 - 16  # of a file on every common file system, without room for a number behind the name
-SWEEP = "sweep.json"  # a folder that holds it is a sweep's
+WHOLES = {"sweep.json": "sweep", CARD: "model"}  # what a folder is that holds such a file: nothing else lies in it
 
 
 def check_path(out: str | Path, inputs: Inputs, workspace: Workspace | None, flag: str = "out") -> Path:
@@ -70,10 +71,10 @@ def _touched(path: Path, inputs: Inputs, workspace: Workspace | None) -> list[st
     for what, folder in () if workspace is None else workspace.closed.items():
         if found := relation(path, folder):
             problems.append(f"{found} '{folder}', where raykd keeps {what}: name another place")
-    above = Path(os.path.realpath(path)).parents
-    sweep = next((part for part in above if (part / SWEEP).is_file()), None)
-    if sweep is not None and not problems:
-        problems.append(f"lies in the sweep '{sweep}': name another place")
+    for above in () if problems else Path(os.path.realpath(path)).parents:
+        whole = next((what for name, what in WHOLES.items() if (above / name).is_file()), None)
+        if whole is not None:
+            return [f"lies in the {whole} '{above}': name another place"]
     return problems
 
 

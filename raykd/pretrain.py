@@ -93,6 +93,8 @@ def pretrain(
     torch.set_num_threads(os.cpu_count() or 1)
     place = scratch(target.path, method, values, student, str(source), version(source), train.key, training)
 
+    place.mkdir(parents=True, exist_ok=True)  # before anything is learned, so that nothing comes to be in the way
+
     def tell(report: Report) -> bool:
         loss = report.metrics["train/loss"]
         console.print(f"{report.progress:4.0%} trained, loss {loss:.4f}, {report.seconds:.0f} s")

@@ -58,6 +58,7 @@ def teach(
     splits = [lesson.train.key, *(split.key for split in lesson.dev.values())]
     path = folder if isinstance(folder, Path) else folder.path
     place = scratch(path, source, splits, lesson.task, lesson.training)
+    place.mkdir(parents=True, exist_ok=True)  # before it is taught, so that nothing comes to be in the way
 
     def tell(done: Report) -> bool:
         report(done)

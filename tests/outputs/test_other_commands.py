@@ -68,9 +68,12 @@ def test_an_analysis(here: Path, raykd: Command, analyse: tuple[str, ...]) -> No
 def test_an_analysis_keeps_out_of_the_teacher_that_a_card_names(
     here: Path, raykd: Command, analyse: tuple[str, ...]
 ) -> None:
+    assert "lies in the model" in raykd(analyse[0], analyse[1], *analyse[4:], "--out", "base/teacher/x")[1]
+    (here / "base" / "teacher" / "raykd.json").unlink()  # nothing else says now that it is a model's
     code, said = raykd(analyse[0], analyse[1], *analyse[4:], "--out", "base/teacher/x")
     assert code == 2
     assert "lies in the teacher" in said
+    assert not (here / "base" / "teacher" / "x").exists()
 
 
 def test_a_page_of_an_analysis(here: Path, raykd: Command, analyse: tuple[str, ...]) -> None:
