@@ -22,7 +22,10 @@ from raykd.models.save import CARD
 from raykd.models.seen_rows import SeenRows
 from raykd.models.source import read_json, resolve
 from raykd.models.tokenizer import check_vocabulary, load_tokenizer
-from raykd.report.analysis_page import Analysis
+from raykd.output_paths import Inputs
+from raykd.outputs import OutputFile, OutputFolder, check_file, check_folder
+from raykd.paths import expand_home
+from raykd.report.analysis_page import ANALYSE, JSON, Analysis, is_page
 from raykd.report.loyalty import label_loyalty, probability_loyalty, restoration
 from raykd.scoring_rows import load_scoring_rows
 from raykd.side_by_side import PENULTIMATE, Seen, observe
@@ -44,17 +47,18 @@ def analyse(
     teacher: str | None = None,
     layer: int = PENULTIMATE,
     say: Callable[[str], object] = lambda sentence: None,
+    check: Callable[[Path], object] = lambda teacher: None,
 ) -> list[Analysis]:
     """Each saved student beside one teacher, on the first dev split of `source`; of a file of one's own on all rows
     that no student has seen.
 
     task: where it differs from the one the students were made for. teacher: a folder or hub name; by default the folder
     that the students' cards name. layer: whose states are related; 0 is the embedding output, -1 the last. say: takes a
-    sentence at a time about what was read.
+    sentence at a time about what was read. check: told of the teacher's folder before anything is measured.
     Raises UserError: no students, folders that are none, cards of several tasks or teachers, a teacher without a head
     for the task or with other tokens, answers that are not numbers.
     """
-    folders = [Path(student) for student in students]
+    folders = [expand_home(student) for student in students]
     checks: list[Callable[[], Any]] = [partial(_distinct, folders)]
     checks += [partial(read_card, folder) for folder in folders]
     checks.append(partial(resolve, teacher, role="teacher") if teacher else lambda: None)
@@ -62,6 +66,7 @@ def analyse(
     checks = [partial(_one, "task", [card.task.flag for card in cards]) if task is None else lambda: task]
     checks.append(partial(_own_teacher, folders) if given is None else lambda: given)
     wanted, place = together(checks)
+    check(place)
     known_rows = [card.seen for card in cards if card.seen is not None]
     card = replace(cards[0], seen=reduce(SeenRows.union, known_rows) if known_rows else None)
     data = load_scoring_rows(card, source, task and wanted, folders[0], say)
@@ -121,17 +126,15 @@ def compare(task: TaskSpec, seen: Seen, split: Encoded) -> tuple[dict[str, float
     return restoration(*chosen, classes=len(task.labels)), loyal
 
 
-def place_for(out: Path | None, task: str = "") -> Path:
-    """Where an analysis is written: `out`, a page (.html) or a folder, or by default a folder of the workspace.
+def check_out(out: str | Path, inputs: Inputs) -> OutputFile | OutputFolder:
+    """Check where an analysis is to be written: a page where `out` ends in .html, else a folder.
 
-    UserError where something else is in the way.
+    Raises:
+        UserError: It is, holds or lies in an input, or it holds anything that no analysis wrote or that was changed.
     """
-    if out is None:
-        return here().root / "analyses" / task
-    page = out.suffix.lower() == ".html"
-    if out.is_dir() if page else out.exists() and not out.is_dir():
-        raise UserError(f"'{out}' is {'a folder: name a file for the page' if page else 'a file: name a folder'}")
-    return out
+    if is_page(Path(out)):
+        return check_file(out, inputs, here())
+    return check_folder(out, inputs, here(), command=ANALYSE, card=JSON)
 
 
 def short_names(folders: Sequence[Path]) -> list[str]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,16 +15,18 @@ from raykd.disk import require_room
 from raykd.errors import together
 from raykd.methods import find as find_method
 from raykd.methods.plan import check_pair
-from raykd.models.save import move_into, place_for
 from raykd.models.source import version
 from raykd.models.student import parse_student
+from raykd.outputs import OutputFolder, check_folder, default_folder, moved, put_folder
 from raykd.prepare import check_head, parameters_of, prepare, training_of
 from raykd.tasks.source import Source
-from raykd.teachers import teach_teacher
+from raykd.teachers import task_spec, teach_teacher
 from raykd.train.checkpoint import scratch
 from raykd.train.config import TrialSpec
 from raykd.train.loop import Report
 from raykd.train.resumable import resumable
+from raykd.train.run_files import STUDENT, clear_run
+from raykd.train.teach import TEACH
 from raykd.workspace import here
 
 
@@ -40,13 +41,30 @@ def teach(
 ) -> tuple[Path, dict[str, float]]:
     """Fine-tune an encoder on the task. Returns the folder it was saved to and its dev metrics.
 
-    settings: fields of Training. out: by default ``raykd-runs/teachers/<task>``.
+    settings: fields of Training. out: a new or empty folder, or a teacher that raykd taught and nobody has changed; by
+    default ``raykd-runs/teachers/<task>``, or with a number behind it where another one is there, be it a teacher of
+    other rows.
     """
     console = console or Console()
-    training = training_of(settings)
-    folder = place_for(out or here().teachers / task)
+    workspace, inputs = here(), {"teacher": teacher, **source.paths}
+    checks: list[Callable[[], Any]] = [
+        lambda: training_of(settings),
+        lambda: None if out is None else check_folder(out, inputs, workspace, command=TEACH),
+    ]
+    training, target = together(checks)
     data = source.load(task)
-    scores = teach_teacher(data, teacher, training, folder, here(), partial(console.print, markup=False))
+    if target is None:
+        about = {"task": task_spec(data).model_dump(mode="json"), "fingerprint": data.fingerprint}
+
+        def suits(card: Mapping[str, Any]) -> bool:
+            same = {"task": card.get("spec", {}).get("task"), "fingerprint": card.get("fingerprint")} == about
+            return same and card.get("command") == TEACH
+
+        target = default_folder(workspace.teachers / data.identity, suits, inputs)
+    say = partial(console.print, markup=False)  # names may hold brackets
+    folder, scores = teach_teacher(data, teacher, training, target, workspace, say)
+    if note := moved(target.path, folder):
+        say(note)
     return folder, scores
 
 
@@ -66,24 +84,27 @@ def distill(
 ) -> tuple[Path, Report]:
     """Distil one student with one configuration. Returns its folder and the last report.
 
-    parameters: of the method, its paper's defaults otherwise. head: where a cut student's head comes from. settings:
-    fields of Training. An interrupted run goes on from its last checkpoint when it is started again with the same
-    settings.
+    parameters: of the method, its paper's defaults otherwise. head: where a cut student's head comes from. out: a new
+    or empty folder, by default the first of ``raykd-runs/students/<task>-<method>``, ``-2``, ``-3`` that is not there:
+    an earlier student is never replaced. settings: fields of Training. An interrupted run goes on from its last
+    checkpoint when it is started again with the same settings.
     """
-    from raykd.train.trial import STUDENT, run_trial
+    from raykd.train.trial import run_trial
 
     console = console or Console()
     found = find_method(method)
+    workspace = here()
+    inputs = {"teacher": teacher, "student": student, **source.paths, **beside.paths}
     checks: list[Callable[[], Any]] = [
         lambda: training_of(settings),
         lambda: student and parse_student(student),
         lambda: parameters_of(found, parameters or {}),
         lambda: check_head(head),
-        lambda: place_for(out or here().root / "students" / f"{task}-{method}"),
+        lambda: None if out is None else check_folder(out, inputs, workspace, command=None),
     ]
-    training, _, _, _, folder = together(checks)
-    workspace = here()
+    training, _, _, _, target = together(checks)
     data = source.load(task)
+    folder = target.path if target else workspace.root / "students" / f"{data.identity}-{method}"
     suits = partial(check_pair, found, parameters or {})
     say = partial(console.print, markup=False)  # names may hold brackets
     prepared = prepare(data, teacher, training, workspace, say, student, suits, beside, head)
@@ -115,6 +136,8 @@ def distill(
     with resumable(place, say) as leave:
         last = run_trial(spec, tell, leave=leave)
         assert last is not None  # only a report that answers False ends a run early
-        move_into(place / STUDENT, folder)
-    shutil.rmtree(place, ignore_errors=True)
-    return folder, last
+        saved = put_folder(place / STUDENT, target or OutputFolder(folder))
+    if target and (note := moved(target.path, saved)):
+        say(note)
+    clear_run(place)
+    return saved, last

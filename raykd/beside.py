@@ -27,6 +27,17 @@ class Beside:
     unlabelled: str | None = None
     augmentation: Augmentation | None = None
 
+    @property
+    def paths(self) -> dict[str, str | None]:
+        """What it names of this machine, by what it is; a name of the hub is no path."""
+        varied = self.augmentation
+        return {
+            "corpus": self.corpus,
+            "unlabelled texts": self.unlabelled,
+            "language model": varied.masked_lm if varied else None,
+            "word vectors": varied.vectors if varied else None,
+        }
+
     def read(self, task: Task) -> Found:
         """The texts; UserError with all that is wrong with them. Questions about a context take none of these."""
         given = [name for name, value in vars(self).items() if value is not None]

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from raykd import storage
 from raykd.errors import UserError, unknown
-from raykd.knowledge.library import Entry, entries, leftovers, remove
+from raykd.knowledge.library import Entry, entries, is_part, leftovers, remove
 from raykd.knowledge.plan import readable_size
 from raykd.knowledge.shards import ABOUT, Damaged, Part
 from raykd.workspace import WHOLE, Workspace, here
@@ -61,11 +61,18 @@ def clear(names: list[str], everything: bool, console: Console) -> None:
         raise UserError(*problems)
     if workspace.url is None:
         leftovers(workspace.knowledge)
-        remove(workspace.knowledge, wanted)
-    for name in wanted if workspace.url is not None else ():
-        storage.remove(workspace.place(workspace.knowledge / name))
+    _remove(workspace, wanted)
     freed = readable_size(sum(there[name] for name in wanted))
     console.print(f"{len(wanted)} parts removed, {freed}", markup=False)
+
+
+def _remove(workspace: Workspace, names: list[str]) -> None:
+    """Remove these parts. On this machine what a person put into one stays."""
+    if workspace.url is None:
+        remove(workspace.knowledge, names)
+        return
+    for name in names:
+        storage.remove(workspace.place(workspace.knowledge / name))
 
 
 def _entries(workspace: Workspace) -> list[Entry]:
@@ -73,7 +80,7 @@ def _entries(workspace: Workspace) -> list[Entry]:
         return entries(workspace.knowledge)
     found = []
     with tempfile.TemporaryDirectory() as scratch:
-        for name in storage.names(workspace.place(workspace.knowledge)):
+        for name in filter(is_part, storage.names(workspace.place(workspace.knowledge))):
             place = workspace.place(workspace.knowledge / name)
             folder = Path(scratch, name)
             folder.mkdir()
@@ -102,7 +109,7 @@ def _verified(workspace: Workspace, entry: Entry) -> list[Damaged]:
         try:
             part = Part.open(folder)
         except Damaged as unreadable:
-            storage.remove(place)
+            _remove(workspace, [entry.name])
             return [unreadable]
         damaged = part.verify()
     if damaged and workspace.url is not None:

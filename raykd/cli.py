@@ -13,6 +13,7 @@ import typer
 from raykd import cli_analyse, cli_cluster, cli_report, cli_repro, listing
 from raykd.endings import Commands, end_by
 from raykd.errors import UserError
+from raykd.paths import expand_home
 from raykd.resume_line import remember
 from raykd.start import begin
 from raykd.terminal import terminal
@@ -307,7 +308,7 @@ def evaluate(
     from raykd.answer import evaluate as run
 
     source = source_of(data, dev_file, text_columns, label_column, None, max_eval_samples)
-    scores = run(student, source, task=task, say=partial(console.print, markup=False))
+    scores = run(expand_home(student), source, task=task, say=partial(console.print, markup=False))
     console.print(listing.scores_text(scores))
 
 
@@ -322,7 +323,7 @@ def predict(
     """Answer new texts, one JSON object a line."""
     from raykd.answer import predict as run
 
-    for answer in run(student, listing.read_rows(file)):
+    for answer in run(expand_home(student), listing.read_rows(None if file is None else expand_home(file))):
         sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
 
 

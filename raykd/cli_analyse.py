@@ -26,17 +26,25 @@ def analyse(
 ) -> None:
     """Compare saved students with their teacher: restoration, loyalty, CKA of all layers, relations."""
     from raykd.analyse import analyse as run
-    from raykd.analyse import place_for
+    from raykd.analyse import check_out
     from raykd.report import analysis_page
     from raykd.tasks.source import Source
+    from raykd.workspace import here
 
     console = terminal()
     texts = tuple(text_columns.split(",")) if text_columns else ()
     source = Source(data, dev_file, texts, label_column, None, max_eval_samples)
-    place = None if out is None else place_for(out)
-    found = run(students, source, task=task, teacher=teacher, say=partial(console.print, markup=False))
+    inputs: dict[str, str | Path | None] = {"teacher": teacher, **source.paths}
+    inputs |= {f"student {number}": student for number, student in enumerate(students, start=1)}
+    target = None if out is None else check_out(out, inputs)
+
+    def check(used: Path) -> None:
+        if out is not None:
+            check_out(out, {"teacher": used})
+
+    found = run(students, source, task=task, teacher=teacher, say=partial(console.print, markup=False), check=check)
     console.print(*analysis_page.tables(found), sep="\n")
-    for file in analysis_page.save(found, place or place_for(None, found[0].task)):
+    for file in analysis_page.save(found, target or here().root / "analyses" / found[0].task):
         console.print(f"written: {file}", markup=False)
 
 

@@ -16,21 +16,20 @@ def report(
     out: Annotated[Path | None, typer.Option(help="file to write; default: report.html in the sweep's folder")] = None,
 ) -> None:
     """Write a sweep's report, one HTML file that needs no network; the sweep may still be running."""
-    from raykd import storage
+    from raykd.outputs import check_file
     from raykd.report.page import REPORT, write_report
     from raykd.search.card import cards
     from raykd.search.read_story import find, read_story
+    from raykd.search.result_files import send_page
     from raykd.workspace import here
 
     workspace = here()
+    target = None if out is None else check_file(out, {}, workspace)
     found = find(workspace, sweep, task)
     story = read_story(found, workspace)
     card = cards(found.read()[0].reached(workspace.reach), story.contenders)
-    written = write_report(story, out or found.folder / REPORT, card)
-    place = str(written)
-    if out is None and found.remote:
-        place = storage.join(found.place, REPORT)
-        storage.write_text(place, written.read_text(encoding="utf-8"))
+    written = write_report(story, target or found.folder / REPORT, card)
+    place = send_page(written, found.place) if out is None and found.remote else str(written)
     terminal().print(f"report: {place}", markup=False)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from raykd.card import ModelCard
 from raykd.errors import UserError
+from raykd.paths import expand_home
 from raykd.tasks import own
 from raykd.tasks.data import Columns, Split, content_hash
 from raykd.tasks.holdout import hold_out
@@ -47,7 +48,7 @@ def load_scoring_rows(card: ModelCard, source: Source, task: str | None, folder:
         UserError: All that is wrong with the source, labels that the model does not know, no row that is new to it.
     """
     flag = task or card.task.flag
-    path = Path(source.dev_file or source.data).expanduser()
+    path = expand_home(source.dev_file or source.data)
     if source.data in ("hub", "sample") or not path.is_file():
         data = replace(source, task_name=None).load(flag)
         say(f"data: {data.source}; " + ", ".join(f"{len(split):,} {name}" for name, split in data.dev.items()))

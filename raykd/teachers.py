@@ -17,6 +17,7 @@ from raykd.models.scratch import scratch_classifier, word_tokenizer
 from raykd.models.seed import seeded
 from raykd.models.source import digest, resolve
 from raykd.models.tokenizer import load_tokenizer
+from raykd.outputs import OutputFolder
 from raykd.seeds import derive_seed
 from raykd.tasks import sample
 from raykd.tasks.data import Data, Split, fingerprint
@@ -89,15 +90,16 @@ def is_sample(data: Data) -> bool:
 
 
 def teach_teacher(
-    data: Data, base: str | None, training: Training, folder: Path, workspace: Workspace, say: Say
-) -> dict[str, float]:
-    """Fine-tune the encoder `base` (a folder or hub name) on `data` into `folder`; returns its dev metrics."""
+    data: Data, base: str | None, training: Training, folder: OutputFolder, workspace: Workspace, say: Say
+) -> tuple[Path, dict[str, float]]:
+    """Fine-tune the encoder `base` (a folder or hub name) on `data` into `folder`; returns where it lies, and its dev
+    metrics."""
     source = resolve(base or DEFAULT_TEACHER, role="teacher")
     train, dev = encode_all(data, source, training.max_length, workspace)
     spec = task_spec(data)
     with seeded(derive_seed(training.seed, "teacher", digest(source))):
         model = load_classifier(source, spec.head)
-    return _teach(model, load_tokenizer(source), train, dev, spec, training, folder, say, str(source))
+    return _teach(model, load_tokenizer(source), train, dev, spec, training, folder, say, str(source), data.fingerprint)
 
 
 def encode_all(data: Data, model: Path, length: int, workspace: Workspace) -> tuple[Encoded, dict[str, Encoded]]:
@@ -132,7 +134,7 @@ def _taught(base: Path, data: Data, training: Training, workspace: Workspace, sa
         spec = task_spec(data)
         with seeded(derive_seed(lesson.seed, "teacher", digest(base))):
             model = load_classifier(base, spec.head)
-        _teach(model, load_tokenizer(base), train, dev, spec, lesson, folder, say, str(base))
+        _teach(model, load_tokenizer(base), train, dev, spec, lesson, folder, say, str(base), data.fingerprint)
     return folder
 
 
@@ -156,7 +158,7 @@ def _sample_teacher(data: Data, workspace: Workspace, say: Say) -> Path:
             return encode(split, tokenizer, max_length=length, regression=real, cache=workspace.cache)
 
         dev = {name: one(split) for name, split in data.dev.items()}
-        _teach(model, tokenizer, one(corpus), dev, spec, SAMPLE_TRAINING, folder, say, "sample, from scratch")
+        _teach(model, tokenizer, one(corpus), dev, spec, SAMPLE_TRAINING, folder, say, "sample, from scratch", known)
     return folder
 
 
@@ -173,11 +175,12 @@ def _teach(
     dev: dict[str, Encoded],
     spec: TaskSpec,
     training: Training,
-    folder: Path,
+    folder: Path | OutputFolder,
     say: Say,
     source: str,
-) -> dict[str, float]:
-    lesson = Lesson(train, dev, spec, training, thread_count())
+    fingerprint: str,
+) -> tuple[Path, dict[str, float]]:
+    lesson = Lesson(train, dev, spec, training, thread_count(), fingerprint)
 
     def tell(report: Report) -> None:
         say(f"teacher: {report.progress:4.0%} trained, {spec.primary} {report.score:.4f}, {report.seconds:.0f} s")

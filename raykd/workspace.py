@@ -12,7 +12,10 @@ from pathlib import Path
 
 from raykd import storage
 from raykd.errors import UserError
+from raykd.paths import expand_address, expand_home
 
+DATABASE = "mlflow.db"
+TAUGHT = re.compile(r"[0-9a-f]{16}(\.lock)?")  # a teacher that raykd fine-tuned by itself, by what made it
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 HOME = "home:"  # begins the name of something in the workspace, wherever that lies
 WHOLE = ".raykd-whole"  # stands in a folder of an object store once all of it is there
@@ -57,7 +60,29 @@ class Workspace:
     def tracking_uri(self) -> str:
         """MLFLOW_TRACKING_URI, or a SQLite file in the workspace."""
         self.root.mkdir(parents=True, exist_ok=True)
-        return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(self.root / 'mlflow.db').resolve()}"
+        named = os.environ.get("MLFLOW_TRACKING_URI")
+        return expand_address(named) if named else f"sqlite:///{(self.root / DATABASE).resolve()}"
+
+    @property
+    def closed(self) -> dict[str, Path]:
+        """What is raykd's alone, by what it holds: no output of a command may be there, or lie in it."""
+        names = {
+            "sweeps": self.sweeps,
+            "tokenised data": self.cache,
+            "what teachers said": self.knowledge,
+            "the builders of that": self.root / "builders",
+            "copies of models": self.root / "models",
+            "MLflow's artifacts": self.artifacts,
+            "MLflow's database": self.root / DATABASE,
+        }
+        taught = sorted(path for path in self.teachers.glob("*") if TAUGHT.fullmatch(path.name))
+        return names | {f"the taught teacher {path.name}": path for path in taught}
+
+    @property
+    def shelves(self) -> dict[str, Path]:
+        """Folders that outputs lie in, by what they are: none may be in their place."""
+        names = {"teachers": self.teachers, "students": self.root / "students", "analyses": self.root / "analyses"}
+        return {"raykd's own folder": self.root} | {f"raykd's folder of {name}": path for name, path in names.items()}
 
     def sweep(self, name: str) -> Path:
         """The folder of the sweep called `name`; UserError for a name that could leave it."""
@@ -117,7 +142,7 @@ def here() -> Workspace:
     """The workspace of this process. Raises UserError for a URL that raykd cannot use."""
     home = os.environ.get("RAYKD_HOME") or "raykd-runs"
     if not storage.is_url(home):
-        return Workspace(Path(home).absolute())
+        return Workspace(expand_home(home).absolute())
     storage.check_url(home)
     known = hashlib.sha256(home.encode()).hexdigest()[:16]
     return Workspace(storage.cache_folder() / "homes" / known, home.rstrip("/"))

@@ -15,7 +15,7 @@ import typer
 from typer.testing import CliRunner
 
 from raykd import cli_analyse
-from raykd.analyse import analyse, place_for, short_names
+from raykd.analyse import analyse, check_out, short_names
 from raykd.answer import evaluate
 from raykd.errors import UserError
 from raykd.losses.cka import cka
@@ -249,11 +249,14 @@ def test_the_command(tmp_path: Path) -> None:
 def test_what_is_in_the_way_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "folder.html").mkdir()
+    (tmp_path / "page.html").write_text("<head>my own</head>")
     with pytest.raises(UserError, match="is a file"):
-        place_for(tmp_path / "file")
+        check_out(tmp_path / "file", {})
     with pytest.raises(UserError, match="is a folder"):
-        place_for(tmp_path / "folder.html")
-    assert place_for(tmp_path / "new.html") == tmp_path / "new.html"
+        check_out(tmp_path / "folder.html", {})
+    with pytest.raises(UserError, match="no page that raykd wrote"):
+        check_out(tmp_path / "page.html", {})
+    assert check_out(tmp_path / "new.html", {}).path == tmp_path / "new.html"
 
 
 def test_names_tell_students_apart() -> None:

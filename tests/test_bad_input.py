@@ -267,5 +267,5 @@ def test_a_place_that_is_not_for_models(tell: Tell, home: Path, rows: Path, teac
     (home / "work").mkdir()
     (home / "work" / "thesis.txt").write_text("years")
     said = tell(command, *own(rows), "--teacher", str(teacher), "--out", str(home / "work"))
-    assert "is no saved model" in said
+    assert "holds 'thesis.txt', and no raykd.json. Nothing is removed" in said
     assert (home / "work" / "thesis.txt").read_text() == "years"

@@ -12,22 +12,25 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "raykd").rglob("*.py"))
 
+# Where outputs may lie, and how they get there: files at the top that use `errors` alone.
+OUTPUTS = ("paths", "manifest", "output_paths", "outputs")
+
 # Which rooms each room may import from. `cli` and the other files at the top may use every room.
 ARROWS = {
     "losses": set(),
-    "tasks": {"errors", "hub", "seeds"},
-    "augment": {"errors", "models", "tasks"},
-    "models": {"errors", "hub", "seeds"},
+    "tasks": {"errors", "hub", "seeds", *OUTPUTS},
+    "augment": {"errors", "models", "tasks", *OUTPUTS},
+    "models": {"errors", "hub", "seeds", *OUTPUTS},
     "methods": {"losses", "models", "errors", "seeds"},
-    "knowledge": {"losses", "methods", "models", "tasks", "errors"},
-    "report": {"tasks"},
-    "storage": {"errors"},
+    "knowledge": {"losses", "methods", "models", "tasks", "errors", *OUTPUTS},
+    "report": {"tasks", *OUTPUTS},
+    "storage": {"errors", *OUTPUTS},
     "train": {"methods", "knowledge", "models", "tasks", "losses", "storage", "cpus", "disk", "seeds"}
-    | {"errors", "interrupts"},
-    "tracking": {"methods", "search", "train", "workspace", "storage", "errors"},
+    | {"errors", "interrupts", *OUTPUTS},
+    "tracking": {"methods", "search", "train", "workspace", "storage", "errors", *OUTPUTS},
     "search": {"train", "methods", "models", "tasks", "tracking", "report", "storage", "workspace", "errors"}
-    | {"prepare", "beside", "knowledge", "cpus", "disk", "interrupts", "resume_line", "seeds"},
-    "submit": {"errors", "interrupts", "workspace", "storage", "tracking"},
+    | {"prepare", "beside", "knowledge", "cpus", "disk", "interrupts", "resume_line", "seeds", *OUTPUTS},
+    "submit": {"errors", "interrupts", "workspace", "storage", "tracking", *OUTPUTS},
 }
 
 
@@ -61,6 +64,12 @@ def test_arrows(file: Path) -> None:
     room = parts[0]
     targets = {name.split(".")[1] for name in imported(file) if name.startswith("raykd.")}
     assert targets - ARROWS[room] - {room} == set()
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_what_outputs_rest_on(name: str) -> None:
+    targets = {name.split(".")[1] for name in imported(ROOT / "raykd" / f"{name}.py") if name.startswith("raykd.")}
+    assert targets - {"errors", *OUTPUTS} == set()
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from raykd.augment.sentences import expand
 from raykd.augment.settings import Augmentation
 from raykd.errors import UserError
 from raykd.models.source import WANTED, resolve
+from raykd.paths import expand_home
 from raykd.tasks.data import Split
 
 __all__ = ["Augmentation", "augmented"]
@@ -38,7 +39,7 @@ def augmented(split: Split, settings: Augmentation, model: Path, cache: Path, sa
         raise UserError("augmentation replaces words, and would lose where answers are: it cannot serve this task")
     texts = list(dict.fromkeys(chain.from_iterable(split.texts)))
     folder = resolve(settings.masked_lm or str(model), role="masked language model")
-    glove = Path(settings.vectors).expanduser() if settings.vectors else None
+    glove = expand_home(settings.vectors) if settings.vectors else None
     if glove is not None and not glove.is_file():
         raise UserError(f"word vectors '{glove}': no such file")
     place = cache / _key(texts, settings, folder, glove)

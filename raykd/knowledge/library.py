@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 import uuid
@@ -16,9 +17,13 @@ from raykd.errors import UserError, unknown
 from raykd.knowledge.forms import Facts, Precision, form, kept_precision, name
 from raykd.knowledge.sealed import TEMPORARY
 from raykd.knowledge.shards import ABOUT, About, Damaged, Part
+from raykd.manifest import remove_matching
 from raykd.methods.seen import Need
 
 DAY_S = 24 * 3600.0
+PART = re.compile(r".+-[0-9a-f]{16}")
+UNFINISHED = re.compile(rf"{TEMPORARY}[0-9a-f]{{32}}")
+FILES = re.compile(rf"{re.escape(ABOUT)}|shard-\d{{5,}}\.bin|{UNFINISHED.pattern}|\.raykd-whole")  # of a part
 
 
 @dataclass(frozen=True)
@@ -88,17 +93,24 @@ class Entry:
 
 
 def entries(root: Path) -> list[Entry]:
-    """All parts below `root`, sorted by name; none where there is no such folder."""
+    """All parts below `root`, sorted by name; none where there is no such folder. What is no part is passed over."""
     found = []
     for folder in sorted(root.iterdir()) if root.is_dir() else []:
-        if folder.is_dir() and not folder.name.startswith(TEMPORARY):
+        if is_part(folder.name) and folder.is_dir() and not folder.is_symlink():
             with suppress(FileNotFoundError):  # removed meanwhile
-                found.append(_entry(folder))
+                if any(FILES.fullmatch(path.name) for path in folder.iterdir()):
+                    found.append(_entry(folder))
     return found
 
 
+def is_part(name: str) -> bool:
+    """Whether a folder of this name is a part, by what `forms.name` calls them."""
+    return PART.fullmatch(name) is not None
+
+
 def remove(root: Path, names: Iterable[str]) -> int:
-    """Removes these parts and gives the bytes freed; who has them mapped reads on. UserError for names not there."""
+    """Removes these parts and gives the bytes freed; who has them mapped reads on. What a person put into one stays, in
+    a folder of the part's name. UserError for names not there."""
     there = {entry.name: entry.bytes for entry in entries(root)}
     wanted = list(dict.fromkeys(names))
     problems = [unknown("part", given, there) for given in wanted if given not in there]
@@ -108,18 +120,20 @@ def remove(root: Path, names: Iterable[str]) -> int:
         aside = root / f"{TEMPORARY}{uuid.uuid4().hex}"
         with suppress(FileNotFoundError):  # another process was first
             (root / given).rename(aside)  # at once: nobody finds half a part
-        shutil.rmtree(aside, ignore_errors=True)
+            if not remove_matching(aside, FILES):
+                with suppress(OSError):  # somebody has made the part anew
+                    aside.rename(root / given)
     return sum(there[given] for given in wanted)
 
 
 def leftovers(root: Path, *, older_than_s: float = DAY_S) -> list[Path]:
     """Removes what writers that were killed left, where it has not changed for as long; gives what it removed."""
     removed = []
-    folders = [root, *(path for path in root.iterdir() if path.is_dir())] if root.is_dir() else []
+    folders = [root, *(path for path in root.iterdir() if is_part(path.name))] if root.is_dir() else []
     found: list[Path] = []
     for folder in folders:
         with suppress(OSError):  # renamed or removed meanwhile
-            found += folder.glob(f"{TEMPORARY}*")
+            found += [path for path in folder.glob(f"{TEMPORARY}*") if UNFINISHED.fullmatch(path.name)]
     for path in found:
         with suppress(OSError):  # its writer is alive after all, and done
             if time.time() - path.stat().st_mtime > older_than_s:

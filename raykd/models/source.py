@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from raykd.errors import UserError
+from raykd.paths import expand_home
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -26,7 +27,7 @@ def resolve(name: str, *, role: str) -> Path:
     cache is taken from there without any network, so many workers of a node cause one download at most.
     Raises UserError: no such folder, no config.json, no (complete) safetensors, remote code, hub away or name unknown.
     """
-    folder = Path(name).expanduser()
+    folder = expand_home(name)
     if folder.is_dir():
         check_folder(folder, role=role)
         return folder.resolve()

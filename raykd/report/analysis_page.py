@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import html
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,10 +14,13 @@ import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
+from raykd.manifest import stamp_page, write_manifest
+from raykd.outputs import OutputFile, OutputFolder, default_file, default_folder, put_file, put_folder, staged
 from raykd.report.cka_map import picture
 from raykd.report.ranks import MEAN, ranks
 
 JSON = "analysis.json"
+ANALYSE = "analyse"  # the command that makes it
 STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;color:#222}"
     ".wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}"
@@ -95,20 +97,34 @@ def tables(found: Sequence[Analysis]) -> Iterator[str | Table]:
         yield table
 
 
-def save(found: Sequence[Analysis], out: Path) -> list[Path]:
-    """Write ``analysis.json`` and ``cka-<student>.png`` of each into the folder `out`, or all of it into one page where
-    `out` ends in .html; returns the files."""
-    if out.suffix.lower() == ".html":
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(_page(found), encoding="utf-8")
-        return [out]
-    out.mkdir(parents=True, exist_ok=True)
-    files = [out / JSON]
-    files[0].write_text(json.dumps(as_json(found), indent=2, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
-    for one in found:
-        files.append(out / f"cka-{one.name.replace('/', '-')}.png")
-        files[-1].write_bytes(picture(one.cka, one.name))
-    return files
+def save(found: Sequence[Analysis], out: Path | OutputFile | OutputFolder) -> list[Path]:
+    """Write what was found, whole or not at all.
+
+    Args:
+        found: Of each student.
+        out: A folder, for ``analysis.json`` and ``cka-<student>.png`` of each; or a file, for one page with all of it.
+            Of a path its ending, .html or another one, says which. Only what this function wrote there is replaced,
+            else it lies beside.
+
+    Returns:
+        The files.
+    """
+    if isinstance(out, Path):
+        out = default_file(out) if is_page(out) else default_folder(out, card=JSON)
+    if isinstance(out, OutputFile):
+        return [put_file(stamp_page(_page(found)), out)]
+    names = [f"cka-{one.name.replace('/', '-')}.png" for one in found]
+    with staged(out.path) as new:
+        for one, name in zip(found, names, strict=True):
+            (new / name).write_bytes(picture(one.cka, one.name))
+        write_manifest(new, {"command": ANALYSE, **as_json(found)}, JSON)
+        folder = put_folder(new, out)
+    return [folder / name for name in (JSON, *names)]
+
+
+def is_page(out: Path) -> bool:
+    """Whether a path is that of a page, by its ending."""
+    return out.suffix.lower() == ".html"
 
 
 def as_json(found: Sequence[Analysis]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -14,6 +13,8 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from raykd.manifest import stamp_page
+from raykd.outputs import OutputFile, default_file, put_file
 from raykd.report import words
 from raykd.report.figures import MOST_POINTS, Drawing, theme
 from raykd.report.figures_curves import final_curves, front, search_curves
@@ -41,15 +42,22 @@ class Errors:
     left_out: int  # groups beyond those
 
 
-def write_report(story: Story, path: Path, card: Sequence[CardRow] = ()) -> Path:
-    """Write the page of `story` to `path`, whole or not at all, and return it. card: published numbers beside ours.
-    Raises OSError."""
-    page = render(story, card)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(page, encoding="utf-8", errors="replace")
-    os.replace(temporary, path)
-    return path
+def write_report(story: Story, target: Path | OutputFile, card: Sequence[CardRow] = ()) -> Path:
+    """Write the page of `story`, whole or not at all.
+
+    Args:
+        story: Of a sweep.
+        target: The file. Only a page of raykd's that nobody has edited is replaced, else the new one lies beside.
+        card: Published numbers beside ours.
+
+    Returns:
+        Where it lies.
+
+    Raises:
+        OSError: The disk is full, or fails.
+    """
+    page = stamp_page(render(story, card))
+    return put_file(page, default_file(target) if isinstance(target, Path) else target)
 
 
 def render(story: Story, card: Sequence[CardRow] = ()) -> str:

@@ -22,6 +22,7 @@ from raykd.errors import UserError, together
 from raykd.interrupts import Interrupted
 from raykd.models.source import resolve
 from raykd.models.spec import Given, parse_student
+from raykd.paths import expand_address
 from raykd.prepare import check_head, prepare, training_of
 from raykd.resume_line import resume_line
 from raykd.search.aims import parse_aim
@@ -120,7 +121,8 @@ def tune(
     sample = source.data == "sample"
     pinned = {} if epochs is None else {"epochs": epochs}
     study_uri = study_uri or os.environ.get("RAYKD_STUDY_URI") or None
-    tracking_uri = tracking_uri or workspace.tracking_uri
+    study_uri = study_uri and expand_address(study_uri)
+    tracking_uri = expand_address(tracking_uri or workspace.tracking_uri)
     checks: list[Callable[[], Any]] = [
         lambda: choose(space, method, sample=sample, pinned=pinned),
         lambda: training_of({"seed": seed, "max_length": max_length or (64 if sample else None), **pinned}),

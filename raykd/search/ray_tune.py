@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import shutil
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 MEMORY = OutOfMemoryError.__name__
 REMEMBERED = 500
+OWN = re.compile(r"ray-[0-9a-f]{32}")  # what Ray Tune writes of a sweep, which nobody reads
 
 
 class LedgerSearch(Searcher):
@@ -241,8 +244,10 @@ def run(
     alone = spec.workers == 1
     # The driver of a group only waits: a byte of memory, so that the workers may take every core.
     per_trial = {"CPU": float(spec.threads), "GPU": spec.gpus_per_worker} if alone else {"memory": 1.0}
-    own = folder / "ray"
-    shutil.rmtree(own, ignore_errors=True)
+    for left in folder.glob("ray-*"):  # of a driver that was killed; this one alone holds the sweep
+        if OWN.fullmatch(left.name):
+            shutil.rmtree(left, ignore_errors=True)
+    own = folder / f"ray-{uuid.uuid4().hex}"
     answer = None if alone else _verdicts()
     _tolerate_memory_kills()
     tuner = tune.Tuner(
@@ -257,7 +262,7 @@ def run(
             trial_dirname_creator=lambda trial: trial.trial_id,
         ),
         run_config=tune.RunConfig(
-            name="ray",
+            name=own.name,
             storage_path=str(folder.resolve()),
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=0),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from raykd.errors import UserError
+from raykd.paths import expand_home
 
 # Arguments that may name local files and folders.
 PATHS = ("data", "dev_file", "teacher", "student", "space", "corpus", "unlabelled", "augment_with", "augment_vectors")
@@ -92,7 +92,7 @@ HINTS = {"trials": "; --extend N adds N"}
 
 
 def _absolute(value: str) -> str:
-    path = Path(value).expanduser()
+    path = expand_home(value)
     return str(path.resolve()) if value not in ("hub", "sample") and path.exists() else value
 
 

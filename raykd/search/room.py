@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from raykd import storage
 from raykd.errors import UserError
+from raykd.search.holder import HOLDER
 from raykd.search.request import SweepRequest
 from raykd.search.space import Space
 from raykd.search.space_keep import KEPT, keep, kept
 from raykd.search.spec import SPEC, SweepSpec
 from raykd.workspace import Workspace
+
+# What an attempt leaves that ended before its sweep began.
+LEFT = re.compile(rf"({re.escape(KEPT)}|{re.escape(SPEC)})(\.tmp)?|{re.escape(HOLDER)}|lock|journal")
 
 
 @dataclass(frozen=True)
@@ -72,12 +78,25 @@ def new_room(workspace: Workspace, name: str | None, stem: str) -> Room:
     if name is None:
         stem = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in stem)
         tried = (room(workspace, f"{stem}-{n}") for n in range(1, 10**6))
-        return next(found for found in tried if not found.folder.exists() and not found.started)
+        return next(found for found in tried if not os.path.lexists(found.folder) and not found.started)
     found = room(workspace, name)
     if found.started:
         raise UserError(f"sweep '{name}' exists already in {found.place}: go on with it by --resume, or take another "
                         "--name")  # fmt: skip
+    _check_own(found)
     return found
+
+
+def _check_own(found: Room) -> None:
+    """UserError where the folder of a sweep that was never started holds what raykd did not leave there."""
+    if not found.folder.is_dir():
+        if os.path.lexists(found.folder):
+            raise UserError(f"'{found.folder}' is a file, where the sweep's folder would be; take another --name")
+        return
+    others = sorted(path.name for path in found.folder.iterdir() if not LEFT.fullmatch(path.name))
+    if others:
+        shown = ", ".join(others[:4]) + (f" and {len(others) - 4} more" if len(others) > 4 else "")
+        raise UserError(f"'{found.folder}' holds {shown}, which no sweep left there; take another --name")
 
 
 def claim(workspace: Workspace, name: str | None, stem: str, *, again: bool) -> Room:

@@ -11,6 +11,7 @@ from ruamel.yaml.constructor import ConstructorError, SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError
 
 from raykd.errors import UserError, unknown
+from raykd.paths import expand_home
 from raykd.search.space_check import Fields, check, misfits
 from raykd.search.space_parse import parse
 from raykd.search.space_types import Dimension, Kind, Space
@@ -46,7 +47,7 @@ def _find(name_or_path: str) -> Path:
     spaces = shipped()
     if name_or_path in spaces:
         return spaces[name_or_path]
-    path = Path(name_or_path)
+    path = expand_home(name_or_path)
     looks_like_path = path.suffix in (".yaml", ".yml") or len(path.parts) > 1
     if not looks_like_path:
         raise UserError(f"{unknown('search space', name_or_path, spaces)}; or give the path of a .yaml file")

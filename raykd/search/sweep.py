@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -31,14 +30,15 @@ from raykd.search.judged import goodness_by
 from raykd.search.ledger import Ledger
 from raykd.search.read_story import teacher_of, tell
 from raykd.search.reserve import Reserve
+from raykd.search.result_files import put_champion, put_results, send_page
 from raykd.search.room import Room
 from raykd.search.space import Space
 from raykd.search.spec import SweepSpec
 from raykd.tracking.reconcile import Reconciler
 from raykd.tracking.study import StudyMirror, set_aside, study_uri
 from raykd.tracking.tracker import Conclusion, Tracker
+from raykd.train.run_files import STUDENT, clear_trial
 from raykd.train.told import told
-from raykd.train.trial import STUDENT
 
 CHAMPION = "champion"
 TRIALS = "trials"
@@ -154,7 +154,7 @@ def _send(room: Room, result: SweepResult) -> None:
     """Put what the sweep leaves where all machines find it."""
     if room.remote and result.student is not None and result.report is not None:
         storage.send(result.student, storage.join(room.place, CHAMPION))
-        storage.write_text(storage.join(room.place, REPORT), result.report.read_text(encoding="utf-8"))
+        send_page(result.report, room.place)
 
 
 def _write_elsewhere(
@@ -185,14 +185,16 @@ def _conclude(conductor: Conductor, spec: SweepSpec, room: Room, signal: int) ->
     page: Path | None = None
     end = Conclusion("FINISHED" if complete else "KILLED", _scores(spec, found))
     if champion is not None:
-        student = room.folder / CHAMPION
-        _replace(storage.join(ledger.trials, champion.label, STUDENT), student)
-        files = _show(ledger, spec, room.folder, entries, found.best)
+        student = put_champion(storage.join(ledger.trials, champion.label, STUDENT), room.folder / CHAMPION)
+        files = put_results(room.folder, lambda folder: _show(ledger, spec, folder, entries, found.best))
         page = write_report(story, room.folder / REPORT, cards(spec, story.contenders))
         tags = {"raykd.sweep": spec.name, "raykd.trial": champion.label}
         tags["raykd.score"] = f"{found.reported.get(champion.label, champion.score):.6f}"
         tags["raykd.uid"] = spec.uid  # another home may have a sweep of the same name
         end = replace(end, files=(*files, page), student=student, tags=tags, note=note(story))
+    notes = []
+    if end.student is not None and end.student.name != CHAMPION:
+        notes.append(f"'{room.folder / CHAMPION}' holds what raykd did not write, and stays: see '{end.student}'")
     result = SweepResult(
         spec,
         room.folder,
@@ -202,7 +204,7 @@ def _conclude(conductor: Conductor, spec: SweepSpec, room: Room, signal: int) ->
         None,
         None,
         complete,
-        (),
+        tuple(notes),
         (verdict(story).headline, *verdict(story).sentences, *verdict(story).warnings),
         page,
         ledger.planned,
@@ -254,10 +256,7 @@ def _hear(conductor: Conductor) -> None:
 def _clean(ledger: Ledger, label: str, student: bool) -> None:
     """Remove what trial `label`, which is over, has left: checkpoints, earlier links of a chain, and its student if
     `student` (only the best one's and the baseline's are kept)."""
-    place = storage.join(ledger.trials, label)
-    for name in storage.names(place):
-        if student or name != STUDENT:
-            storage.remove(storage.join(place, name))
+    clear_trial(storage.join(ledger.trials, label), keep=frozenset() if student else frozenset({STUDENT}))
 
 
 def _clean_all(ledger: Ledger) -> None:
@@ -267,15 +266,3 @@ def _clean_all(ledger: Ledger) -> None:
     for label in storage.names(ledger.trials):
         if label in known and known[label].state is not TrialState.RUNNING:
             _clean(ledger, label, label not in keep)
-
-
-def _replace(source: str, target: Path) -> None:
-    """Put the folder `source` in the place of `target`, which is whole at every moment."""
-    if storage.is_url(source):
-        storage.fetch(source, target)
-        return
-    temporary = target.with_suffix(".new")
-    shutil.rmtree(temporary, ignore_errors=True)
-    shutil.copytree(source, temporary)
-    shutil.rmtree(target, ignore_errors=True)
-    temporary.rename(target)

@@ -15,6 +15,7 @@ import psutil
 from filelock import FileLock
 
 from raykd.errors import UserError
+from raykd.paths import expand_home
 
 # File systems whose pages come over a network; what FUSE serves does as a rule, but for these.
 NETWORK = frozenset(
@@ -26,7 +27,7 @@ LOCAL_FUSE = frozenset({"fuse.fuse-overlayfs", "fuse.lxcfs", "fuse.portal"})
 def cache_folder() -> Path:
     """RAYKD_CACHE, or a folder of this user's among the temporary ones, which nobody else may have put there."""
     named = os.environ.get("RAYKD_CACHE")
-    folder = Path(named).absolute() if named else Path(tempfile.gettempdir(), f"raykd-cache-{os.getuid()}")
+    folder = expand_home(named).absolute() if named else Path(tempfile.gettempdir(), f"raykd-cache-{os.getuid()}")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

@@ -13,13 +13,17 @@ from urllib.parse import urlsplit
 
 from raykd.errors import UserError
 from raykd.interrupts import Interrupted
+from raykd.output_paths import Inputs
+from raykd.outputs import OutputFolder, check_folder, moved
+from raykd.paths import expand_home
 from raykd.submit.cluster import Cluster, Unreachable, connect
-from raykd.submit.fetch import check_target, fetch_champion
+from raykd.submit.fetch import fetch_champion
 from raykd.submit.follow import follow
 from raykd.submit.jobs import Job, send
 from raykd.submit.line import Line, read_line, sweep_name
 from raykd.submit.shipped import BELOW, places, shipment
 from raykd.submit.variables import variables
+from raykd.workspace import here
 
 CODES = {"SUCCEEDED": 0, "FAILED": 1, "STOPPED": 130}
 
@@ -40,10 +44,10 @@ def submit(
     parsers: raykd's commands by name. fetch: a new or empty folder. Raises UserError before anything is sent.
     """
     line = read_line(words, parsers)
-    if fetch is not None:
-        if line.command != "tune":
-            raise UserError(f"--fetch brings a sweep's champion, and {line.command} has none")
-        check_target(fetch)
+    if fetch is not None and line.command != "tune":
+        raise UserError(f"--fetch brings a sweep's champion, and {line.command} has none")
+    working_dir = None if working_dir is None else expand_home(working_dir)
+    target = check_target(fetch, {f"input {number}": path for number, path in enumerate(line.paths, start=1)})
     passed, notes = variables(env or [])
     sweep = sweep_name(line, name)
     with tempfile.TemporaryDirectory() as packed:
@@ -62,12 +66,17 @@ def submit(
         found, started = send(cluster, job, _note)
     print(f"job {found}: {'sent' if started else 'runs already'}: {job.entrypoint}", flush=True)
     if not wait:
-        _how_to_go_on(cluster, found, fetch)
+        _how_to_go_on(cluster, found, target)
         return 0
-    return go_on(cluster, found, fetch)
+    return go_on(cluster, found, target)
 
 
-def go_on(cluster: Cluster, job: str, fetch: Path | None) -> int:
+def check_target(fetch: Path | None, inputs: Inputs) -> OutputFolder | None:
+    """The folder to fetch to, checked; None where nothing is to be fetched."""
+    return None if fetch is None else check_folder(fetch, inputs, here(), command=None, flag="fetch")
+
+
+def go_on(cluster: Cluster, job: str, fetch: OutputFolder | None) -> int:
     """Follow `job` until it ends, then fetch what it made; Ctrl-C leaves it running and says how to go on."""
     try:
         end = follow(cluster, job, _write, _note)
@@ -83,21 +92,22 @@ def go_on(cluster: Cluster, job: str, fetch: Path | None) -> int:
     print(f"job {job}: {end.status.lower()}" + (f": {why}" if why else ""), flush=True)
     if fetch is not None and end.status == "SUCCEEDED":
         about = end.metadata
-        fetch_champion(
+        path = fetch_champion(
             fetch,
             sweep=about.get("raykd.sweep", job),
             home=about.get("raykd.home") or os.environ.get("RAYKD_HOME", ""),
             tracking_uri=about.get("raykd.tracking") or os.environ.get("MLFLOW_TRACKING_URI", ""),
         )
-        print(f"student: {fetch}")
+        if note := moved(fetch.path, path):
+            print(note)
+        print(f"student: {path}")
     return CODES.get(end.status, 1)
 
 
 def follow_job(job: str, *, address: str | None, fetch: Path | None) -> int:
     """`raykd submit --follow JOB`."""
-    if fetch is not None:
-        check_target(fetch)
-    return go_on(connect(address), job, fetch)
+    target = check_target(fetch, {})
+    return go_on(connect(address), job, target)
 
 
 def stop_job(job: str, *, address: str | None) -> int:
@@ -123,9 +133,9 @@ def _about(line: Line, passed: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in kept.items() if value}
 
 
-def _how_to_go_on(cluster: Cluster, job: str, fetch: Path | None) -> None:
+def _how_to_go_on(cluster: Cluster, job: str, fetch: OutputFolder | None) -> None:
     start = ["raykd", "submit", "--address", cluster.address]
-    into = [] if fetch is None else ["--fetch", str(fetch)]
+    into = [] if fetch is None else ["--fetch", str(fetch.path)]
     print(f"follow it: {shlex.join([*start, '--follow', job, *into])}")
     print(f"stop it:   {shlex.join([*start, '--stop', job])}", flush=True)
 

@@ -25,7 +25,8 @@ def variables(named: list[str]) -> tuple[dict[str, str], list[str]]:
         if "://" in value and urlsplit(value).password:
             notes.append(f"not passed: {name} holds a password; name it by --env {name} to send it all the same")
         elif name == "RAYKD_HOME" and "://" not in value and not Path(value).is_absolute():
-            notes.append(f"not passed: {name}={value} is a folder below this one; a cluster needs a full path or URL")
+            what = "in your home folder here" if value.startswith("~") else "below this one"
+            notes.append(f"not passed: {name}={value} is a folder {what}; a cluster needs a full path or URL")
         else:
             passed[name] = value
             notes.append(f"passed: {name}={value}")

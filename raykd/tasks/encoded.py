@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from raykd.manifest import remove_matching
+
+FILES = re.compile(r"meta\.json|texts\.json|[a-z]+\.npy|fact-[0-9a-f]{16}\.safetensors")  # of a split
 TEXTS = "texts.json"  # beside the arrays of windows: contexts and right answers
 
 
@@ -113,7 +118,7 @@ def kept(cache: Path, key: str, write: Callable[[Path], None]) -> Encoded:
         try:
             return Encoded.open(folder)
         except (OSError, ValueError):  # damaged: build it again
-            shutil.rmtree(folder, ignore_errors=True)
+            _discard(folder)
     scratch = cache / f".{key}.{os.getpid()}.{uuid.uuid4().hex[:8]}"
     scratch.mkdir(parents=True)
     try:
@@ -126,6 +131,16 @@ def kept(cache: Path, key: str, write: Callable[[Path], None]) -> Encoded:
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return Encoded.open(folder)
+
+
+def _discard(folder: Path) -> None:
+    """Make way for a split that is built again. Out of the way at once, so that nobody opens half of it; what raykd
+    did not write there is kept under another name."""
+    aside = folder.with_name(f"{folder.name}-kept-{uuid.uuid4().hex[:8]}")
+    with suppress(OSError):  # another process was first
+        folder.rename(aside)
+        if aside.is_dir() and not aside.is_symlink():
+            remove_matching(aside, FILES)
 
 
 def store(

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from raykd.errors import UserError
+from raykd.paths import expand_home
 from raykd.tasks import glue, labels, own, remote, sample, squad
 from raykd.tasks.data import Columns, Data, Split, content_hash, fingerprint
 from raykd.tasks.task import CUSTOM, TASKS, find
@@ -47,7 +48,7 @@ def load(
     elif data == "sample":
         found = sample.read(find(task))
     else:
-        found = _local(task, Path(data).expanduser(), columns, dev_file, split_seed)
+        found = _local(task, expand_home(data), columns, dev_file, split_seed)
         if not found.source.startswith("glue folder"):
             found = replace(found, file_hash=content_hash(found.task, found.train, *found.dev.values()))
     notes = list(found.notes)
@@ -87,14 +88,14 @@ def _identity(found: Data, data: str) -> str:
         return f"{task}-sample"
     if not found.file_hash:
         return task
-    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", Path(data).expanduser().absolute().name.partition(".")[0]).strip("-")
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", expand_home(data).absolute().name.partition(".")[0]).strip("-")
     return "-".join([*([task] if task != CUSTOM else []), stem[:40] or "data", found.file_hash[:6]])
 
 
 def _local(name: str, path: Path, columns: Columns, dev_file: str | None, seed: int) -> Data:
     if not (path.is_file() or path.is_dir()):  # nor a pipe or a device
         raise UserError(f"no such file or folder: {path.absolute()} (data is 'hub', 'sample', a folder or a file)")
-    second = Path(dev_file).expanduser() if dev_file else None
+    second = expand_home(dev_file) if dev_file else None
     if path.is_file() and name != CUSTOM and find(name).span:
         return squad.read_files(find(name), path, second, seed)
     if path.is_file():

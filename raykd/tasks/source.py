@@ -27,6 +27,11 @@ class Source:
     split_seed: int = 0
     task_name: str | None = None
 
+    @property
+    def paths(self) -> dict[str, str | None]:
+        """What it names of this machine, by what it is; a path need not be there."""
+        return {"data": None if self.data in ("hub", "sample") else self.data, "dev file": self.dev_file}
+
     def load(self, task: str) -> Data:
         """The task's data; UserError with everything that is wrong with it."""
         found = load(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from raykd.errors import UserError
+from raykd.paths import expand_home
 
 SUFFIX = ".txt"
 
@@ -15,7 +16,7 @@ def read_texts(place: str, columns: int, *, most: int | None = None) -> tuple[tu
     place: a text file (UTF-8), or a folder whose .txt files are read in order of name. columns: texts a line must have.
     most: only the first so many. Raises UserError, with the file and the line, for a line with another number of texts.
     """
-    path = Path(place).expanduser()
+    path = expand_home(place)
     if not (path.is_file() or path.is_dir()):  # nor a pipe or a device, which may have no end
         raise UserError(f"no such file or folder of texts: {path.absolute()}")
     files = sorted(file for file in path.glob(f"*{SUFFIX}") if file.is_file()) if path.is_dir() else [path]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def download_champion(tracking_uri: str, sweep: str, folder: Path) -> str | None:
-    """Copy the student that `sweep` registered into `folder`; why not, or None when it is there.
+    """Copy the student that `sweep` registered to `folder`, which is not there; why not, or None when it is there.
 
     A later sweep of the task may have moved the alias, so it is the version's tag that names the sweep.
     """
@@ -29,7 +29,7 @@ def download_champion(tracking_uri: str, sweep: str, folder: Path) -> str | None
             students = [file.parent for file in Path(there).rglob("raykd.json")]
             if len(students) != 1:
                 return f"{name} version {version.version} at {tracking_uri} holds no student of raykd"
-            shutil.copytree(students[0], folder, dirs_exist_ok=True)
+            shutil.copytree(students[0], folder)
     except (MlflowException, OSError) as error:
         return f"MLflow at {tracking_uri}: {str(error).splitlines()[0]}"
     return None

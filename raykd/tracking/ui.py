@@ -9,9 +9,9 @@ import os
 import secrets
 import socket
 import sys
-from pathlib import Path
 
 from raykd.errors import UserError
+from raykd.paths import expand_address, expand_home
 from raykd.tracking.server_process import run_server
 from raykd.workspace import here
 
@@ -28,7 +28,7 @@ def serve(port: int, tracking_uri: str | None, host: str = "127.0.0.1") -> int:
     Raises UserError: nothing was logged; the tracking URI is a server of its own; or `host` can be reached from other
     machines and no password was set up.
     """
-    uri = tracking_uri or here().tracking_uri
+    uri = expand_address(tracking_uri or here().tracking_uri)
     if uri.startswith(("http://", "https://")):
         raise UserError(f"MLflow runs already at {uri}: open it in a browser")
     if uri.startswith("sqlite:///") and not os.path.exists(uri.removeprefix("sqlite:///")):
@@ -80,6 +80,7 @@ def guarded(host: str) -> dict[str, str]:
     return {
         # Signs the sign-up form; must be the same in all workers, and need not outlive them.
         "MLFLOW_FLASK_SERVER_SECRET_KEY": os.environ.get("MLFLOW_FLASK_SERVER_SECRET_KEY") or secrets.token_hex(32),
+        "MLFLOW_AUTH_CONFIG_PATH": str(expand_home(os.environ["MLFLOW_AUTH_CONFIG_PATH"])),
         "MLFLOW_SERVER_ALLOWED_HOSTS": os.environ.get("MLFLOW_SERVER_ALLOWED_HOSTS") or hosts,
     }
 
@@ -90,7 +91,7 @@ def _password_problems() -> list[str]:
         return ["MLFLOW_AUTH_CONFIG_PATH is not set"]
     config = configparser.ConfigParser(interpolation=None)
     try:
-        config.read_string(Path(named).read_text(encoding="utf-8"))
+        config.read_string(expand_home(named).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, configparser.Error) as error:
         return [f"MLFLOW_AUTH_CONFIG_PATH={named} cannot be read: {type(error).__name__}"]
     missing = [

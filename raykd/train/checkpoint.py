@@ -23,11 +23,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from raykd.knowledge.sealed import sync as _sync
+from raykd.manifest import remove_matching
 from raykd.train.state import State
 
 PREFIX = "checkpoint-"
 KEPT = 2
 TENSORS, ABOUT = "state.safetensors", "state.json"
+CHECKPOINT = re.compile(PREFIX + r"\d{8,}")
+UNFINISHED = re.compile(r"tmp-[0-9a-f]{32}")
+FILES = re.compile("|".join(map(re.escape, (TENSORS, ABOUT))))
 SEAL = ("tensors_bytes", "tensors_sha256", "sha256")
 
 log = logging.getLogger(__name__)
@@ -55,17 +59,23 @@ def save(folder: Path, state: State) -> Path:
         temporary.mkdir(parents=True)
         _write(temporary, state)
         if final.exists():
-            shutil.rmtree(final)
+            remove_matching(final, FILES)
         os.replace(temporary, final)
         _sync(folder)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)  # a full disk is not helped by half a checkpoint
         raise
-    older = sorted(path for path in folder.glob(f"{PREFIX}*") if path.name < final.name)
-    for other in folder.glob(f"{PREFIX}*"):
+    standing = checkpoints(folder)
+    older = [path for path in standing if path.name < final.name]
+    for other in standing:
         if other != final and other not in older[1 - KEPT :]:
-            shutil.rmtree(other, ignore_errors=True)
+            remove_matching(other, FILES)
     return final
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints in `folder`, the oldest first."""
+    return sorted(path for path in folder.glob(f"{PREFIX}*") if CHECKPOINT.fullmatch(path.name) and path.is_dir())
 
 
 def _write(temporary: Path, state: State) -> None:
@@ -88,8 +98,9 @@ def latest(folder: Path) -> Path | None:
     Damaged ones are named in a warning and removed, leftovers of an interrupted write are swept.
     """
     for leftover in folder.glob("tmp-*"):
-        shutil.rmtree(leftover, ignore_errors=True)
-    found = sorted(folder.glob(f"{PREFIX}*"), reverse=True)
+        if UNFINISHED.fullmatch(leftover.name):
+            shutil.rmtree(leftover, ignore_errors=True)
+    found = checkpoints(folder)[::-1]
     for number, checkpoint in enumerate(found):
         try:
             verify(checkpoint)
@@ -97,7 +108,7 @@ def latest(folder: Path) -> Path | None:
             older = found[number + 1 :]
             instead = f"falling back to {older[0].name}" if older else "none is left, the run starts from step 0"
             log.warning("%s is damaged: %s; %s", checkpoint, damage, instead)
-            shutil.rmtree(checkpoint, ignore_errors=True)
+            remove_matching(checkpoint, FILES)
         else:
             return checkpoint
     return None

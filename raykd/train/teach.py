@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,43 +16,54 @@ from raykd.methods.none import METHOD
 from raykd.models.save import save_student
 from raykd.models.seen_rows import SEEN_ROWS, SeenRows
 from raykd.models.shape import shape, size_of
+from raykd.outputs import OutputFolder
 from raykd.seeds import derive_seed
 from raykd.tasks.encode import Encoded
 from raykd.train.checkpoint import scratch
 from raykd.train.config import TaskSpec, Training
 from raykd.train.loop import Report, distill
 from raykd.train.resumable import resumable
+from raykd.train.run_files import clear_run
+
+TEACH = "teach"  # the command that makes teachers, on their cards
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """What a teacher is taught with: tokenised splits (the first dev split scores), settings, CPU threads."""
+    """What a teacher is taught with: tokenised splits (the first dev split scores), settings, CPU threads; fingerprint:
+    hash of the rows."""
 
     train: Encoded
     dev: dict[str, Encoded]
     task: TaskSpec
     training: Training
     threads: int
+    fingerprint: str = ""
 
 
 def teach(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
     lesson: Lesson,
-    folder: Path,
+    folder: Path | OutputFolder,
     report: Callable[[Report], None],
     *,
     source: str,
     say: Callable[[str], object] = print,
-) -> dict[str, float]:
-    """Fine-tune `model` on the labels and save it to `folder`; returns its dev metrics.
+) -> tuple[Path, dict[str, float]]:
+    """Fine-tune `model` on the labels and save it to `folder` (see `save_student`).
 
     source: what it was. say: told from where an interrupted run goes on.
+
+    Returns:
+        Where it lies, and its dev metrics.
     """
     use_threads(lesson.threads)
     recipe = METHOD.recipe(Parameters(), Pair(shape(model), shape(model), lesson.task.kind))
     splits = [lesson.train.key, *(split.key for split in lesson.dev.values())]
-    place = scratch(folder, source, splits, lesson.task, lesson.training)
+    path = folder if isinstance(folder, Path) else folder.path
+    place = scratch(path, source, splits, lesson.task, lesson.training)
+    place.mkdir(parents=True, exist_ok=True)  # before it is taught, so that nothing comes to be in the way
 
     def tell(done: Report) -> bool:
         report(done)
@@ -61,17 +71,19 @@ def teach(
 
     # Its students may be trained under the same seed, and must see the rows in another order.
     training = lesson.training.model_copy(update={"seed": derive_seed(lesson.training.seed, "teacher")})
-    require_room(folder, size_of(model))
+    require_room(path, size_of(model))
     with resumable(place, say) as leave:
         last = distill(model, recipe, lesson.train, lesson.dev, lesson.task, training, place, tell, leave=leave)
         assert last is not None  # only a report that answers False ends a run early
     scores = {name: value for name, value in last.metrics.items() if not name.startswith("train/")}
     card = {
+        "command": TEACH,
         "source": source,
+        "fingerprint": lesson.fingerprint,
         "spec": {"task": lesson.task.model_dump(), "training": lesson.training.model_dump()},
         "scores": scores,
     }
     seen = SeenRows(learnt=np.asarray(lesson.train.hashes)).to_bytes()
-    save_student(model, tokenizer, folder, card=card, extra={SEEN_ROWS: seen})
-    shutil.rmtree(place, ignore_errors=True)
-    return scores
+    saved = save_student(model, tokenizer, folder, card=card, extra={SEEN_ROWS: seen})
+    clear_run(place)
+    return saved, scores

@@ -8,7 +8,6 @@ or that the trial was started with these settings and no others. So both stand b
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,9 @@ from raykd import storage
 from raykd.train.claim import CLAIM
 from raykd.train.config import TrialSpec
 from raykd.train.loop import Report
+from raykd.train.run_files import REPORTS, clear_contents
 
-FILE = "reports.jsonl"  # the settings, then a line a report
+FILE = REPORTS  # the settings, then a line a report
 
 
 def settings_of(spec: TrialSpec) -> dict[str, Any]:
@@ -35,11 +35,7 @@ class Told:
         self._file = folder / FILE
         if self._file.is_file() and _parse(self._file.read_text(), spec) is not None:
             return
-        for left in folder.iterdir():
-            if left.is_dir():
-                shutil.rmtree(left)
-            elif left.name != CLAIM:
-                left.unlink()
+        clear_contents(folder, keep=frozenset({CLAIM}))
         self._file.write_text(json.dumps(settings_of(spec)) + "\n")
 
     def add(self, report: Report) -> None:

@@ -7,7 +7,6 @@ tokenised splits, the student's starting weights.
 from __future__ import annotations
 
 import functools
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,16 +30,16 @@ from raykd.models.tokenizer import load_tokenizer
 from raykd.seeds import derive_seed
 from raykd.tasks.encode import Encoded
 from raykd.tasks.holdout import SELECT
-from raykd.train.checkpoint import PREFIX
 from raykd.train.config import TrialSpec
 from raykd.train.ensemble import ensemble_scores
 from raykd.train.loop import CHECKPOINT_EVERY, Report, distill
+from raykd.train.run_files import STUDENT, clear_contents
 from raykd.train.scene import Around, tokens_of
 from raykd.train.spread import everywhere
 from raykd.train.stages import Best
 from raykd.train.world import World
 
-STUDENT = "student"  # the trained student, a plain save_pretrained folder
+DISTILL = "distill"  # the command that makes students, on their cards
 
 
 @dataclass(frozen=True)
@@ -83,8 +82,8 @@ def run_trial(
         if not everywhere(place / STUDENT, world):
             seed = derive_seed(spec.training.seed, "link", link.name)
             _run(link, spec, earlier, place, lambda done, model: True, unreported, keeping, seed)
-            for checkpoint in place.glob(f"{PREFIX}*") if world.main else ():
-                shutil.rmtree(checkpoint, ignore_errors=True)
+            if world.main:
+                clear_contents(place, keep=frozenset({STUDENT}))
             everywhere(place / STUDENT, world)
         earlier.append(place / STUDENT)
 
@@ -136,7 +135,7 @@ def _run(
         pauses=keeping.pauses,
     )
     if last is not None and world.main:
-        about = {"spec": spec.model_dump(), "link": link.name, "scores": last.metrics}
+        about = {"command": DISTILL, "spec": spec.model_dump(), "link": link.name, "scores": last.metrics}
         seen = {SEEN_ROWS: seen_by(spec).to_bytes()}
         save_student(student, load_tokenizer(Path(spec.teacher)), folder / STUDENT, card=about, extra=seen)
         Best(folder).forget()

@@ -27,7 +27,7 @@ def main() -> int:
     whole = sum(KINDS[kind][1] for kind in chosen)
     tallies: list[Tally] = []
     print(
-        f"{'kind':<16}{'cases':>7}{'refused':>9}{'good':>7}{'listed':>8}{'messages':>10}{'failures':>10}{'slowest':>9}{'seconds':>9}"
+        f"{'kind':<16}{'cases':>7}{'refused':>9}{'good':>7}{'listed':>8}{'saved':>7}{'messages':>10}{'failures':>10}{'slowest':>9}{'seconds':>9}"
     )
     with tempfile.TemporaryDirectory() as scratch, ground(Path(scratch)) as place:
         for kind in chosen:
@@ -47,7 +47,8 @@ def main() -> int:
 
 def _line(tally: Tally, seconds: float) -> None:
     ended = tally.ended
-    counts = f"{sum(ended.values()):>7,}{ended['refused']:>9,}{ended['reached']:>7,}{ended['listed']:>8,}"
+    counts = f"{sum(ended.values()):>7,}{ended['refused']:>9,}{ended['reached']:>7,}"
+    counts += f"{ended['listed']:>8,}{ended['saved']:>7,}"
     print(
         f"{tally.kind:<16}{counts}{len(tally.messages):>10,}{tally.faults:>10,}{tally.slowest:>8.1f}s{seconds:>9.0f}",
         flush=True,

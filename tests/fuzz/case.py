@@ -6,8 +6,12 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from raykd.manifest import is_stamped, prove
 
 HOME = "home"  # the workspace of a case, within its folder
 
@@ -39,20 +43,32 @@ class Case:
     arguments: tuple[str, ...]
     files: Mapping[str, Entry] = field(default_factory=dict)
     given: bytes = b""  # on standard input
+    trains: bool = False  # training takes no time, and the command goes on to save what came of it
+    meanwhile: Mapping[str, Entry] = field(default_factory=dict)  # what somebody puts there while it trains
 
     def lay_out(self, folder: Path) -> None:
         """Make the files in `folder`, which exists."""
         for name, entry in self.files.items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if isinstance(entry, bytes):
-                path.write_bytes(entry)
-            elif isinstance(entry, Link):
-                path.symlink_to(entry.target)
-            elif isinstance(entry, Folder):
-                path.mkdir()
-            else:
-                os.mkfifo(path)
+            _make(folder / name, entry)
+
+    def put_meanwhile(self, folder: Path) -> None:
+        """Make those that come while it trains, where nothing is in their place."""
+        for name, entry in self.meanwhile.items():
+            with suppress(OSError):
+                if not os.path.lexists(folder / name):
+                    _make(folder / name, entry)
+
+
+def _make(path: Path, entry: Entry) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(entry, bytes):
+        path.write_bytes(entry)
+    elif isinstance(entry, Link):
+        path.symlink_to(entry.target)
+    elif isinstance(entry, Folder):
+        path.mkdir(exist_ok=True)
+    else:
+        os.mkfifo(path)
 
 
 def listing(folder: Path) -> dict[str, str]:
@@ -88,3 +104,23 @@ def litter(before: Mapping[str, str], after: Mapping[str, str], *, accepted: boo
             wrong.append(f"left behind: {name}")
     entries = {name for name in after if re.fullmatch(rf"{HOME}/cache/[0-9a-f]{{24}}", name)} - before.keys()
     return wrong + [f"half-written: {name}" for name in entries if f"{name}/meta.json" not in after]
+
+
+def own_outputs(folder: Path) -> set[str]:
+    """What below `folder` raykd may replace: folders and pages of its own that nobody has changed."""
+    found = set()
+    for card in (*folder.rglob("raykd.json"), *folder.rglob("analysis.json")):
+        if prove(card.parent, card.name).seal is not None:
+            found.add(str(card.parent.relative_to(folder)))
+    return found | {str(page.relative_to(folder)) for page in folder.rglob("*.html") if is_stamped(page.read_bytes())}
+
+
+def lost(before: Mapping[str, str], after: Mapping[str, str], own: AbstractSet[str]) -> list[str]:
+    """What a command that saved something removed or changed beyond one of its `own` outputs, and scratch that it
+    left."""
+    differ = {name for name, what in before.items() if after.get(name) != what}
+    replaced = {name for name in own if any(other == name or other.startswith(f"{name}/") for other in differ)}
+    theirs = [name for name in differ if not any(name == one or name.startswith(f"{one}/") for one in replaced)]
+    wrong = [f"lost: {name}" for name in theirs] + [f"replaced: {name}" for name in sorted(replaced)[1:]]
+    scratch = [name for name in after.keys() - before.keys() if re.search(r"\.raykd-[0-9a-f]{32}|\.run$", name)]
+    return wrong + [f"left behind: {name}" for name in scratch]

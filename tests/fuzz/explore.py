@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis.strategies import SearchStrategy
 
-from tests.fuzz import lines, rows, spaces, sweeps, teachers
+from tests.fuzz import lines, outputs, rows, spaces, sweeps, teachers
 from tests.fuzz.case import Case
 from tests.fuzz.ground import Ground, Outcome
 
@@ -20,6 +20,7 @@ KINDS: dict[str, tuple[Callable[[], SearchStrategy[Case]], float]] = {
     "command lines": (lines.cases, 0.3),
     "sweep folders": (sweeps.cases, 0.1),
     "model folders": (teachers.cases, 0.1),
+    "outputs": (outputs.cases, 0.2),
 }
 
 

@@ -13,7 +13,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -24,11 +24,13 @@ import typer
 
 from raykd.cli import app, main
 from tests.fuzz import base
-from tests.fuzz.case import HOME, Case, listing, litter
+from tests.fuzz.case import HOME, Case, listing, litter, lost, own_outputs
+from tests.fuzz.training import at_once
 
 SECONDS = 20  # of a processor that a case may take; then it counts as hanging
 WAITING = 3  # times as long on the clock, for one that waits; a busy machine gives a case little of a processor
 MEMORY = 6 << 30  # bytes a case may map beyond what the process holds: an absurd size must not take the machine down
+PERSON = "person"  # the home folder of who types
 LISTS = ("tasks", "methods", "spaces", "evaluate", "predict")  # commands that may end well without training anything
 
 # What a command calls once it found nothing wrong with its input.
@@ -53,7 +55,8 @@ class Hangs(BaseException):
 
 @dataclass(frozen=True)
 class Outcome:
-    """ended: "refused", "reached", "listed", or "failed"; then `fault` says why in a line, and `where` with a trace."""
+    """ended: "refused", "reached", "listed", "saved", or "failed"; then `fault` says why in a line, and `where` with a
+    trace."""
 
     ended: str
     said: str
@@ -91,15 +94,20 @@ class Ground:
         folder = self.root / "case"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
+        shutil.rmtree(self.root / PERSON, ignore_errors=True)
+        (self.root / PERSON).mkdir()
         case.lay_out(folder)
         (self.root / "last").write_text(repr(case))  # what to look at should the process not survive it
         before, untouched = listing(folder), _states(self.root / "base")
+        own = own_outputs(folder) if case.trains else set()
         os.chdir(folder)
         started = time.perf_counter()
-        ended, said, fault, where = _ended(case)
+        with at_once(case, folder) if case.trains else nullcontext():
+            ended, said, fault, where = _ended(case)
         seconds = time.perf_counter() - started
         os.chdir(self.root)
-        wrong = litter(before, listing(folder), accepted=ended == "reached")
+        after = listing(folder)
+        wrong = lost(before, after, own) if ended == "saved" else litter(before, after, accepted=ended == "reached")
         if _states(self.root / "base") != untouched:
             wrong.append("changed: the files in ../base")
         if wrong:
@@ -120,6 +128,7 @@ def ground(root: Path) -> Iterator[Ground]:
         patch.setattr("raykd.search.launch.check_tracking", lambda *_: None)  # seconds a case; it has tests of its own
         for name, value in {"RAYKD_HOME": HOME, "COLUMNS": "400", "HF_HUB_OFFLINE": "1"}.items():
             patch.setenv(name, value)
+        patch.setenv("HOME", str(root / PERSON))
         for name in ("MLFLOW_TRACKING_URI", "RAYKD_STUDY_URI", "RAYKD_CACHE", "TERMINAL_WIDTH", "FORCE_COLOR"):
             patch.delenv(name, raising=False)
         patch.setattr(constants, "HF_HUB_OFFLINE", True)
@@ -185,6 +194,8 @@ def _ended(case: Case) -> tuple[str, str, str, str]:
     harmless = case.arguments[:1] == () or case.arguments[0] in LISTS or "--help" in case.arguments
     if code in (0, None) and harmless:
         return "listed", said, "", ""
+    if code in (0, None) and case.trains:
+        return "saved", said, "", ""
     return "failed", said, f"ended with {code}", ""
 
 

@@ -99,8 +99,11 @@ def test_remove(library: Library, data: Encoded) -> None:
 
 def test_leftovers_of_killed_writers_go_after_a_day(library: Library, data: Encoded) -> None:
     part = fill(library, LOGITS, data)
-    old = [part.folder / "tmp-1", library.root / "tmp-2"]
-    young = [part.folder / "tmp-3", library.root / "tmp-4"]
+    old = [part.folder / f"tmp-{'1' * 32}", library.root / f"tmp-{'2' * 32}"]
+    young = [part.folder / f"tmp-{'3' * 32}", library.root / f"tmp-{'4' * 32}"]
+    mine = library.root / "tmp-notes"
+    mine.mkdir()
+    os.utime(mine, (0, 0))
     for file, folder in (old, young):
         file.write_text("half")
         folder.mkdir()
@@ -110,5 +113,5 @@ def test_leftovers_of_killed_writers_go_after_a_day(library: Library, data: Enco
     assert len(entries(library.root)) == 1
     assert set(leftovers(library.root)) == set(old)
     assert not any(path.exists() for path in old)
-    assert all(path.exists() for path in young)
+    assert all(path.exists() for path in (*young, mine))
     assert part.verify() == []

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from tokenizers import normalizers
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertConfig
 
 from raykd.errors import UserError
+from raykd.manifest import prove
 from raykd.models.classifier import Head, check_vocabulary, has_head, load_classifier, load_tokenizer
 from raykd.models.quiet import quiet
-from raykd.models.save import move_into, place_for, save_student
+from raykd.models.save import disk_errors, save_student
 from raykd.models.scratch import scratch_classifier, word_tokenizer
 from raykd.models.source import resolve
 from raykd.models.student import make_student, parse_student, shape
@@ -86,7 +89,10 @@ def test_the_folder_holds_what_belongs_there_and_no_machines_paths(saved: Path) 
     names = {file.name for file in saved.iterdir()}
     assert {"config.json", "model.safetensors", "tokenizer.json", "raykd.json"} <= names
     assert not [name for name in names if name.endswith((".bin", ".pt"))]
-    assert json.loads((saved / "raykd.json").read_text()) == {"method": "kd", "seed": 0}
+    card = json.loads((saved / "raykd.json").read_text())
+    assert {"method": "kd", "seed": 0, "format": 2}.items() <= card.items()
+    assert set(card["files"]) == names - {"raykd.json"}
+    assert prove(saved).seal == card["sha256"]
     for text, name in (("cut:1", "cut"), ("build:1/8/2", "built"), (str(saved), "given")):
         folder = saved.with_name(name)
         save_student(make_student(parse_student(text), saved, HEAD, seed=0), load_tokenizer(saved), folder)
@@ -96,14 +102,33 @@ def test_the_folder_holds_what_belongs_there_and_no_machines_paths(saved: Path) 
 
 
 def test_saving_again_replaces_and_leaves_nothing_else(saved: Path) -> None:
-    (saved.parent / ".student.new").mkdir()  # what a killed run leaves
-    (saved.parent / ".student.new" / "half").touch()
+    killed, running, mine = (saved.parent / name for name in (f".raykd-{'1' * 32}.new", f".raykd-{'2' * 32}.new", ".x"))
+    for path in (killed, running, mine):
+        path.mkdir()
+        (path / "half").touch()
+    os.utime(killed, (0, 0))  # what a killed run has left
     tokenizer = word_tokenizer(WORDS)
     model = scratch_classifier(tokenizer, HEAD, layers=1, hidden=16, heads=2, intermediate=24, seed=1)
-    save_student(model, tokenizer, saved, card=None)
+    assert save_student(model, tokenizer, saved, card={}, extra={"rows.npz": b"rows"}) == saved
     assert load_classifier(saved, HEAD).config.num_hidden_layers == 1
-    assert not (saved / "raykd.json").exists()
-    assert [path.name for path in saved.parent.iterdir()] == ["student"]
+    assert (saved / "rows.npz").read_bytes() == b"rows"
+    assert prove(saved).seal
+    assert {path.name for path in saved.parent.iterdir()} == {"student", running.name, ".x"}
+
+
+def test_without_a_card_nothing_proves_who_made_it(saved: Path) -> None:
+    tokenizer = word_tokenizer(WORDS)
+    model = scratch_classifier(tokenizer, HEAD, layers=1, hidden=16, heads=2, intermediate=24, seed=1)
+    save_student(model, tokenizer, saved.with_name("plain"))
+    assert not (saved.with_name("plain") / "raykd.json").exists()
+    with pytest.raises(UserError, match=r"holds .*, and no raykd\.json\. Nothing is removed"):
+        save_student(model, tokenizer, saved.with_name("plain"), card={})
+
+
+def test_a_disk_that_is_full_is_an_error_of_the_disk() -> None:
+    with pytest.raises(OSError, match="No space left") as raised, disk_errors():
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+    assert raised.value.errno == 28
 
 
 def test_a_failed_save_leaves_the_old_student(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +149,7 @@ def test_a_folder_of_something_else_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("three years of work")
     tokenizer = word_tokenizer(WORDS)
     model = scratch_classifier(tokenizer, HEAD, layers=1, hidden=16, heads=2, intermediate=24, seed=1)
-    with pytest.raises(UserError, match="is no saved model"):
+    with pytest.raises(UserError, match=r"holds 'thesis.txt', and no raykd\.json"):
         save_student(model, tokenizer, tmp_path)
     assert (tmp_path / "thesis.txt").exists()
 
@@ -166,21 +191,3 @@ def test_the_same_words_split_otherwise_are_refused() -> None:
     student.backend_tokenizer.normalizer = normalizers.NFC()  # keeps capitals
     with pytest.raises(UserError, match="share 7 tokens but split text differently"):
         check_vocabulary(teacher, student)
-
-
-def test_only_a_model_or_an_empty_folder_makes_room(tmp_path: Path) -> None:
-    (tmp_path / "work").mkdir()
-    assert place_for(tmp_path / "work") == tmp_path / "work"
-    (tmp_path / "work" / "thesis.txt").write_text("years")
-    (tmp_path / "file").write_text("x")
-    for taken in ("work", "file"):
-        with pytest.raises(UserError, match="is no saved model"):
-            place_for(tmp_path / taken)
-    for own in (".", "/"):
-        with pytest.raises(UserError, match="name a folder of its own"):
-            place_for(own)
-    new = tmp_path / "new"
-    new.mkdir()
-    with pytest.raises(UserError, match="is no saved model"):
-        move_into(new, tmp_path / "work")
-    assert (tmp_path / "work" / "thesis.txt").read_text() == "years"

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from raykd.errors import UserError
-from raykd.models.save import move_into, place_for
-from raykd.models.source import check_folder, weight_files
+from raykd.manifest import prove, write_manifest
+from raykd.models import source
+from raykd.models.source import weight_files
+from raykd.outputs import OutputFolder, check_folder
 from raykd.workspace import Workspace, here
 from tests.test_bad_input import Tell, own
 
@@ -67,7 +69,7 @@ def test_a_place_that_cannot_be_a_models_own_is_refused(home: Path, monkeypatch:
     (home / "home" / "precious").mkdir(parents=True)
     monkeypatch.chdir(home / "home")
     with pytest.raises(UserError):
-        place_for(out)
+        check_folder(out, {}, None, command="teach")
     assert (home / "home" / "precious").is_dir()
 
 
@@ -79,18 +81,20 @@ def test_a_link_to_a_folder_of_other_things_is_refused(
     (home / "work" / "thesis.txt").write_text("years")
     (home / "link").symlink_to(home / "work")
     said = tell(command, *own(rows), "--teacher", str(teacher), "--out", str(home / "link"))
-    assert "is no saved model" in said
+    assert "is a link to" in said
     assert (home / "work" / "thesis.txt").read_text() == "years"
 
 
-def test_a_link_to_a_model_is_replaced_and_the_model_kept(tmp_path: Path) -> None:
-    for name in ("real", "new"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "config.json").write_text(name)
-    (tmp_path / "link").symlink_to(tmp_path / "real")
-    move_into(tmp_path / "new", tmp_path / "link")
-    assert (tmp_path / "link" / "config.json").read_text() == "new"
-    assert (tmp_path / "real" / "config.json").read_text() == "real"
+def test_a_link_to_a_model_stays_and_so_does_the_model(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "config.json").write_text("{}")
+    write_manifest(tmp_path / "real", {"command": "teach"})
+    seal = prove(tmp_path / "real").seal
+    assert check_folder(tmp_path / "real", {}, None, command="teach") == OutputFolder(tmp_path / "real", seal)
+    (tmp_path / "link").symlink_to("real")
+    with pytest.raises(UserError, match="is a link to 'real', and stays one: name what is no link"):
+        check_folder(tmp_path / "link", {}, None, command="teach")
+    assert prove(tmp_path / "real").seal == seal
 
 
 def test_shards_outside_of_the_folder_are_refused(teacher: Path) -> None:
@@ -99,7 +103,7 @@ def test_shards_outside_of_the_folder_are_refused(teacher: Path) -> None:
     index = teacher / "model.safetensors.index.json"
     index.write_text('{"metadata": {}, "weight_map": {"a": "../secret.safetensors"}}')
     with pytest.raises(UserError, match=r"names files outside of its folder: \.\./secret\.safetensors"):
-        check_folder(teacher, role="teacher")
+        source.check_folder(teacher, role="teacher")
 
 
 @pytest.mark.parametrize("out", ["file/x", "dangling", "a\0b", "a" * 300, "b/" + "a" * 300, "dangling/x"])
@@ -107,7 +111,7 @@ def test_a_place_that_cannot_be_made_is_refused_before_training(tmp_path: Path, 
     (tmp_path / "file").write_text("x")
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
     with pytest.raises(UserError):
-        place_for(f"{tmp_path}/{out}")
+        check_folder(f"{tmp_path}/{out}", {}, None, command="teach")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["dangling", "file"]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
+from raykd.manifest import write_manifest
 from raykd.search.conductor import DEATHS, Conductor
 from raykd.search.entry import Entry
 from raykd.search.journal import Journal
@@ -16,6 +17,7 @@ from raykd.search.ledger import BASELINE, Ledger
 from raykd.search.space import Space
 from raykd.search.spec import SweepSpec
 from raykd.search.sweep import _clean, _clean_all
+from raykd.train.run_files import STUDENT
 from tests.search.conftest import report
 
 Open = Callable[[], Ledger]
@@ -202,9 +204,13 @@ def test_a_resumed_sweep_touches_every_mirror(conductor: Conductor, open_ledger:
 
 
 def leave(folder: Path, *names: str) -> None:
+    """What a trial leaves, under the names that it has."""
     for name in names:
-        (folder / name).mkdir(parents=True)
-        (folder / name / "model.safetensors").write_text("x")
+        path = folder / name / STUDENT if name.startswith("link") else folder / name
+        path.mkdir(parents=True)
+        (path / ("state.json" if name.startswith("checkpoint") else "model.safetensors")).write_text("x")
+        if path.name == STUDENT:
+            write_manifest(path, {})
 
 
 @pytest.mark.parametrize("remote", [False, True])
@@ -218,14 +224,26 @@ def test_what_is_removed_from_the_disk(tmp_path: Path, spec: SweepSpec, space: S
         if spec_.label != "t0002":
             ledger.end(spec_.label, TrialState.COMPLETE)
     for label in (BASELINE, "t0000", "t0001", "t0002", "theirs"):
-        leave(trials / label, "student", "checkpoint-3", "link-0")
+        leave(trials / label, "student", "checkpoint-00000003", "link-1")
     _clean(ledger, "t0000", True)
     assert not (trials / "t0000").exists() or not any((trials / "t0000").iterdir())
     leave(trials / "t0000", "student")
     _clean_all(ledger)  # as after a crash
-    left = {str(path.parent.relative_to(trials)) for path in trials.rglob("model.safetensors")}
+    left = {str(path.relative_to(trials)) for path in trials.glob("*/*")}
     assert left == {
         "baseline/student",
         "t0001/student",
-        *(f"{label}/{name}" for label in ("t0002", "theirs") for name in ("student", "checkpoint-3", "link-0")),
+        *(f"{label}/{name}" for label in ("t0002", "theirs") for name in ("student", "checkpoint-00000003", "link-1")),
     }
+
+
+def test_what_a_person_put_there_stays(tmp_path: Path, spec: SweepSpec, space: Space) -> None:
+    trials = tmp_path / "trials"
+    ledger = Ledger(Journal(tmp_path), spec, space, str(trials))
+    leave(trials / "t0000", "student", "checkpoint-00000003", "link-1", "checkpoint-mine")
+    theirs = ["notes.txt", "student/notes.txt", "checkpoint-00000003/notes.txt", "link-1/student/notes.txt", "tmp-x"]
+    for name in theirs:
+        (trials / "t0000" / name).write_text("years")
+    _clean(ledger, "t0000", True)
+    left = {str(path.relative_to(trials / "t0000")) for path in trials.rglob("*") if path.is_file()}
+    assert left - {"student/raykd.json", "link-1/student/raykd.json"} == {*theirs, "checkpoint-mine/state.json"}

@@ -79,10 +79,20 @@ def test_names_that_escape(workspace: Workspace, name: str) -> None:
 def test_a_name_is_claimed_once(workspace: Workspace) -> None:
     assert claim(workspace, "s", "x", again=False).folder.is_dir()
     assert claim(workspace, "s", "x", again=False).folder.is_dir()  # nothing was written there yet
-    (workspace.sweep("s") / "space.yaml").write_text("")
+    (workspace.sweep("s") / "space.json").write_text("")
     with pytest.raises(UserError, match="'s' was started meanwhile"):
         claim(workspace, "s", "x", again=False)
     assert claim(workspace, "s", "x", again=True).folder == workspace.sweep("s")
+    (workspace.sweep("s") / "ray").mkdir()
+    for again in (True, False):
+        with pytest.raises(UserError, match="holds ray, which no sweep left there"):
+            claim(workspace, "s", "x", again=again)
+
+
+def test_a_link_has_the_name_too(workspace: Workspace, tmp_path: Path) -> None:
+    workspace.sweeps.mkdir(parents=True)
+    workspace.sweep("s-1").symlink_to(tmp_path / "nowhere")
+    assert claim(workspace, None, "s", again=False).folder == workspace.sweep("s-2")
 
 
 def test_sixteen_that_ask_for_any_name_get_sixteen(workspace: Workspace) -> None:

@@ -73,7 +73,7 @@ def test_sent_followed_and_fetched(head: Head, project: Path) -> None:
     assert (project / "best" / "raykd.json").read_text() == "{}"
     code, out, err = submit(head, project, *line, "--name", "s")
     assert (code, out) == (2, "")  # the folder is not empty any more, so nothing was sent
-    assert "exists already" in err
+    assert "is there already" in err
 
 
 def test_failed_and_sent_again(head: Head, project: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import time
 from collections.abc import AsyncIterator
@@ -12,11 +13,12 @@ from typing import Any
 import pytest
 
 from raykd.errors import UserError
+from raykd.outputs import OutputFolder
 from raykd.submit import cluster as cluster_file
 from raykd.submit import fetch as fetch_file
 from raykd.submit import run
 from raykd.submit.cluster import Cluster, JobInfo, Unreachable, connect, within
-from raykd.submit.fetch import check_target, fetch_champion
+from raykd.submit.fetch import fetch_champion
 from raykd.submit.follow import follow
 from raykd.submit.jobs import TRIES, Job, send
 from tests.submit.head import free_ports
@@ -210,34 +212,56 @@ def test_no_job_client(monkeypatch: pytest.MonkeyPatch) -> None:
         connect("http://127.0.0.1:1")
 
 
-def test_fetch_targets(tmp_path: Path) -> None:
-    check_target(tmp_path / "new")
-    check_target(tmp_path)
-    (tmp_path / "file").write_text("x")
-    for taken in (tmp_path, tmp_path / "file"):
-        with pytest.raises(UserError, match="exists already"):
-            check_target(taken)
+def test_fetch_targets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAYKD_HOME", str(tmp_path / "home"))
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "full").mkdir()
+    for path in (tmp_path / "full" / "thesis.txt", tmp_path / "file"):
+        path.write_text("years")
+    for name in ("new", "empty"):
+        assert run.check_target(tmp_path / name, {}) == OutputFolder(tmp_path / name)
+    for taken, said in (("full", "fetch .* holds 'thesis.txt'"), ("file", "is a file"), ("home", "raykd's own folder")):
+        with pytest.raises(UserError, match=said):
+            run.check_target(tmp_path / taken, {})
+    with pytest.raises(UserError, match="is the input 1"):
+        run.check_target(tmp_path / "empty", {"input 1": tmp_path / "empty"})
 
 
 def test_fetch_from_a_folder(tmp_path: Path) -> None:
     champion = tmp_path / "home" / "sweeps" / "a" / "champion"
     champion.mkdir(parents=True)
     (champion / "raykd.json").write_text("{}")
-    fetch_champion(tmp_path / "out", sweep="a", home=str(tmp_path / "home"), tracking_uri="")
+    out = OutputFolder(tmp_path / "out")
+    assert fetch_champion(out, sweep="a", home=str(tmp_path / "home"), tracking_uri="") == tmp_path / "out"
     assert (tmp_path / "out" / "raykd.json").read_text() == "{}"
+    later = champion.with_name("champion-2")  # somebody had put a file beside the first
+    later.mkdir()
+    (later / "raykd.json").write_text("[]")
+    os.utime(champion / "raykd.json", (0, 0))
+    # Meanwhile somebody has put a file in the folder that was empty as the job was sent.
+    path = fetch_champion(out, sweep="a", home=str(tmp_path / "home"), tracking_uri="")
+    assert path == tmp_path / "out-2"
+    assert (path / "raykd.json").read_text() == "[]"
+    assert (tmp_path / "out" / "raykd.json").read_text() == "{}"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["home", "out", "out-2"]
 
 
 def test_fetch_from_a_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[str, Path]] = []
+    urls: list[str] = []
+
+    def fetch(url: str, folder: Path) -> None:
+        urls.append(url)
+        folder.mkdir()
+
     monkeypatch.setattr(fetch_file.storage, "exists", lambda url: True)
-    monkeypatch.setattr(fetch_file.storage, "fetch", lambda url, folder: asked.append((url, folder)))
-    fetch_champion(tmp_path / "out", sweep="a", home="s3://b/p", tracking_uri="")
-    assert asked == [("s3://b/p/sweeps/a/champion", tmp_path / "out")]
+    monkeypatch.setattr(fetch_file.storage, "fetch", fetch)
+    assert fetch_champion(OutputFolder(tmp_path / "out"), sweep="a", home="s3://b/p", tracking_uri="").is_dir()
+    assert urls == ["s3://b/p/sweeps/a/champion"]
 
 
 def test_what_cannot_be_fetched_says_where_it_lies(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="/far/sweeps/a/champion"):
-        fetch_champion(tmp_path / "out", sweep="a", home="/far", tracking_uri="sqlite:///x")
+        fetch_champion(OutputFolder(tmp_path / "out"), sweep="a", home="/far", tracking_uri="sqlite:///x")
 
 
 def test_left_by_an_interruption(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -245,7 +269,7 @@ def test_left_by_an_interruption(monkeypatch: pytest.MonkeyPatch, capsys: pytest
         raise KeyboardInterrupt
 
     monkeypatch.setattr(run, "follow", interrupted)
-    assert run.go_on(Cluster("http://h:1", None), "job-1", Path("out")) == 130
+    assert run.go_on(Cluster("http://h:1", None), "job-1", OutputFolder(Path("out"))) == 130
     told = capsys.readouterr().out
     assert "raykd submit --address http://h:1 --follow job-1 --fetch out" in told
     assert "raykd submit --address http://h:1 --stop job-1" in told

@@ -130,7 +130,7 @@ def build(folder: Path, *, regression: bool) -> Setting:
 def save_teacher(setting: Setting, model: PreTrainedModel) -> None:
     """Put `model` in the teacher's place."""
     with quiet():
-        save_student(model, word_tokenizer([*GOOD, *BAD, *PLAIN]), setting.folder / "teacher")
+        save_student(model, word_tokenizer([*GOOD, *BAD, *PLAIN]), setting.folder / "teacher", card={})
 
 
 def weights(module: nn.Module) -> dict[str, Tensor]:

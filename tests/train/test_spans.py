@@ -90,7 +90,7 @@ def test_a_small_model_learns_spans_and_answers(tmp_path: Path) -> None:
         for n, seed in ((400, 1), (60, 2))
     )
     training = Training(learning_rate=3e-3, epochs=3, batch_size=32, max_length=24, evaluations=2)
-    scores = teach(
+    folder, scores = teach(
         model,
         tokenizer,
         Lesson(train, {"dev": dev}, TASK, training, 1),
@@ -98,6 +98,7 @@ def test_a_small_model_learns_spans_and_answers(tmp_path: Path) -> None:
         lambda _: None,
         source="x",
     )
+    assert folder == tmp_path / "taught"
     assert scores["dev/exact_match"] > 0.9
     long = ["a"] * 30 + ["x", "y"] + ["b"] * 30
     [found] = answers_of(tmp_path / "taught", [("where", " ".join(long))])
