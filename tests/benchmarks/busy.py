@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=64)
     asked = parser.parse_args()
     cpus = str(max(2, available_cpus()))
-    ways = {
+    ways: dict[str, dict[str, str | None]] = {
         "threads that spin": {OMP: cpus, WAIT: None},
         SLEEP: {OMP: cpus, WAIT: "PASSIVE"},
         "one thread": {OMP: "1", WAIT: "PASSIVE"},
