@@ -145,3 +145,19 @@ def test_the_result_comes_before_the_waiting(place: Place) -> None:
     assert "not all of it is written to MLflow" in lines[-1]
     output = place.run(*line_of(lines[-1]))
     assert "models:/raykd-custom" in output
+
+
+def test_distill_leaves_and_goes_on(place: Place) -> None:
+    """SIGTERM at a third: the line that is advised goes on from that very step."""
+    data = place.arguments[: place.arguments.index("--space")]
+    process = place.start("distill", *data, "--student", "cut:2", "--epochs", "12", "--out", "left-student")
+    read_until(process, "25% trained")
+    process.send_signal(signal.SIGTERM)
+    code, lines = rest_of(process)
+    assert code == 143, lines
+    kept = lines[-1].partition("trained up to step ")[2].partition(" ")[0]
+    assert int(kept) >= 75
+    output = place.run(*line_of(lines[-1]))
+    assert f"going on from step {kept} of an earlier run" in output
+    assert "100% trained" in output
+    assert (place.folder / "left-student" / "model.safetensors").is_file()
