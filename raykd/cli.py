@@ -6,24 +6,35 @@ import io
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from raykd import cli_analyse, cli_cluster, cli_report, cli_repro, listing
+from raykd.cli_data import (
+    DropBadRows,
+    Encoding,
+    Labels,
+    Quoting,
+    Separator,
+    beside_of,
+    columns_of,
+    reading_of,
+    source_of,
+)
 from raykd.errors import UserError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=listing.ABOUT)
 console = Console(highlight=False, soft_wrap=True)
 
 TaskOption = Annotated[str, typer.Option("--task", help="a GLUE task, squad, squad_v2, or 'custom' for your own data")]
-Data = Annotated[str, typer.Option(help="'hub', 'sample', a GLUE or SQuAD folder, or your own file")]
+Data = Annotated[str, typer.Option(help="'hub', 'sample', a folder (GLUE, SQuAD, datasets), or your own file")]
 DevFile = Annotated[str | None, typer.Option(help="dev file beside your own train file; default: a tenth of it")]
 TextColumns = Annotated[str | None, typer.Option(help="text column(s) of your own files, e.g. premise,hypothesis")]
 LabelColumn = Annotated[str | None, typer.Option(help="label column of your own files")]
-MaxTrain = Annotated[int | None, typer.Option(min=1, help="only the first so many training rows")]
-MaxEval = Annotated[int | None, typer.Option(min=1, help="only the first so many dev rows")]
+MaxTrain = Annotated[int | None, typer.Option(min=1, help="so many training rows, drawn evenly")]
+MaxEval = Annotated[int | None, typer.Option(min=1, help="so many dev rows, drawn evenly")]
 Teacher = Annotated[
     str | None, typer.Option(help="folder or hub name; an encoder without a classifier is taught first")
 ]
@@ -34,40 +45,12 @@ Epochs = Annotated[float | None, typer.Option(help="passes over the training dat
 Seed = Annotated[int, typer.Option(help="of everything random")]
 MaxLength = Annotated[int | None, typer.Option(help="tokens a row is cut to, or of a window of a context")]
 DocStride = Annotated[int | None, typer.Option(help="tokens that windows of a context share; default: a third")]
-Corpus = Annotated[str | None, typer.Option(help="texts to retrieve neighbours from: a file of lines, or a folder")]
+Corpus = Annotated[str | None, typer.Option(help="texts to retrieve neighbours from: lines, a table, or a folder")]
 Unlabelled = Annotated[str | None, typer.Option(help="more texts to learn from, by the teacher's answers alone")]
 Augment = Annotated[int | None, typer.Option(min=1, help="vary the training rows: attempts a text, e.g. 20")]
 AugmentWith = Annotated[str | None, typer.Option(help="masked language model for it; default: the encoder")]
 AugmentVectors = Annotated[str | None, typer.Option(help="GloVe file for it; default: the model's embeddings")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="name=value of the method, e.g. alpha=0.7; repeat")]
-
-
-def source_of(
-    data: str,
-    dev: str | None,
-    texts: str | None,
-    label: str | None,
-    train: int | None,
-    most: int | None,
-    stride: int | None = None,
-) -> Any:
-    """The flags about data as one value."""
-    from raykd.tasks.source import Source
-
-    return Source(data, dev, tuple(texts.split(",")) if texts else (), label, train, most, stride)
-
-
-def beside_of(
-    corpus: str | None, unlabelled: str | None, attempts: int | None, model: str | None, vectors: str | None
-) -> Any:
-    """The flags about texts beside the data as one value."""
-    from raykd.augment.settings import Augmentation
-    from raykd.beside import Beside
-
-    if attempts is None and (model or vectors):
-        raise UserError("augment-with and augment-vectors say how --augment N varies the rows: give it too")
-    augmentation = None if attempts is None else Augmentation(masked_lm=model, vectors=vectors, attempts=attempts)
-    return Beside(corpus, unlabelled, augmentation)
 
 
 @app.command()
@@ -121,6 +104,11 @@ def tune(
     dev_file: DevFile = None,
     text_columns: TextColumns = None,
     label_column: LabelColumn = None,
+    encoding: Encoding = None,
+    separator: Separator = None,
+    quoting: Quoting = "csv",
+    labels: Labels = None,
+    drop_bad_rows: DropBadRows = False,
     resume: Annotated[bool, typer.Option("--resume", help="go on with the sweep --name, or the task's newest")] = False,
     continue_: Annotated[
         bool, typer.Option("--continue", help="start the sweep --name, or go on with it: for a job that is retried")
@@ -142,9 +130,10 @@ def tune(
     from raykd.search.launch import tune as run
     from raykd.search.result import print_result
 
+    reading = reading_of(encoding, separator, quoting, drop_bad_rows, labels)
     result = run(
         task,
-        source_of(data, dev_file, text_columns, label_column, max_train_samples, max_eval_samples, doc_stride),
+        source_of(data, dev_file, text_columns, label_column, max_train_samples, max_eval_samples, doc_stride, reading),
         method=method,
         space=space,
         teacher=teacher,
@@ -179,7 +168,7 @@ def tune(
         continue_=continue_,
         max_length=max_length,
         dry_run=dry_run,
-        beside=beside_of(corpus, unlabelled, augment, augment_with, augment_vectors),
+        beside=beside_of(corpus, unlabelled, augment, augment_with, augment_vectors, reading),
         console=console,
     )
     if result is not None:
@@ -202,12 +191,19 @@ def teach(
     dev_file: DevFile = None,
     text_columns: TextColumns = None,
     label_column: LabelColumn = None,
+    encoding: Encoding = None,
+    separator: Separator = None,
+    quoting: Quoting = "csv",
+    labels: Labels = None,
+    drop_bad_rows: DropBadRows = False,
     doc_stride: DocStride = None,
 ) -> None:
     """Fine-tune a teacher."""
     from raykd.api import teach as run
 
-    source = source_of(data, dev_file, text_columns, label_column, max_train_samples, max_eval_samples, doc_stride)
+    reading = reading_of(encoding, separator, quoting, drop_bad_rows, labels)
+    most = (max_train_samples, max_eval_samples)
+    source = source_of(data, dev_file, text_columns, label_column, *most, doc_stride, reading)
     settings = {"learning_rate": learning_rate, "batch_size": batch_size, "max_length": max_length, "epochs": epochs}
     folder, scores = run(task, source, teacher=teacher, out=out, console=console, seed=seed, **settings)
     console.print(f"teacher: {folder}  {listing.scores_text(scores)}", markup=False)
@@ -232,6 +228,11 @@ def distill(
     dev_file: DevFile = None,
     text_columns: TextColumns = None,
     label_column: LabelColumn = None,
+    encoding: Encoding = None,
+    separator: Separator = None,
+    quoting: Quoting = "csv",
+    labels: Labels = None,
+    drop_bad_rows: DropBadRows = False,
     doc_stride: DocStride = None,
     corpus: Corpus = None,
     unlabelled: Unlabelled = None,
@@ -242,26 +243,33 @@ def distill(
     """Distil one student with one configuration."""
     from raykd.api import distill as run
 
-    source = source_of(data, dev_file, text_columns, label_column, max_train_samples, max_eval_samples, doc_stride)
+    reading = reading_of(encoding, separator, quoting, drop_bad_rows, labels)
+    most = (max_train_samples, max_eval_samples)
+    source = source_of(data, dev_file, text_columns, label_column, *most, doc_stride, reading)
     settings = {"learning_rate": learning_rate, "batch_size": batch_size, "max_length": max_length, "epochs": epochs}
     parameters = listing.read_settings(set_ or [])
     folder, last = run(
         task, source, method=method, parameters=parameters, teacher=teacher, student=student, out=out,
-        beside=beside_of(corpus, unlabelled, augment, augment_with, augment_vectors), console=console, seed=seed,
-        **settings,
+        beside=beside_of(corpus, unlabelled, augment, augment_with, augment_vectors, reading), console=console,
+        seed=seed, **settings,
     )  # fmt: skip
     console.print(f"student: {folder}  score {last.score:.4f}", markup=False)
 
 
 @app.command()
 def pretrain(
-    texts: Annotated[str, typer.Argument(help="a file with one text a line, or a folder of such .txt files")],
+    texts: Annotated[str, typer.Argument(help="a file with a text a line, a table, or a folder of such files")],
     teacher: Annotated[str, typer.Option(help="folder or hub name of a pretrained encoder")],
     student: Annotated[str, typer.Option(help="as for tune, e.g. build:4/312/12")],
     method: Annotated[str, typer.Option(help="one that compares within the networks; see raykd methods")] = "minilmv2",
     set_: Set = None,
     out: Annotated[Path | None, typer.Option(help="folder to save the student in")] = None,
     max_texts: Annotated[int | None, typer.Option(min=1, help="only the first so many texts")] = None,
+    text_column: Annotated[str | None, typer.Option(help="of a table that has more than one column")] = None,
+    encoding: Encoding = None,
+    separator: Separator = None,
+    quoting: Quoting = "csv",
+    drop_bad_rows: DropBadRows = False,
     learning_rate: Annotated[float | None, typer.Option(help="peak of AdamW's learning rate")] = None,
     batch_size: Annotated[int | None, typer.Option(help="texts a step")] = None,
     max_length: MaxLength = None,
@@ -274,7 +282,8 @@ def pretrain(
     settings = {"learning_rate": learning_rate, "batch_size": batch_size, "max_length": max_length, "epochs": epochs}
     folder, last = run(
         texts, method=method, parameters=listing.read_settings(set_ or []), teacher=teacher, student=student, out=out,
-        max_texts=max_texts, console=console, seed=seed, **settings,
+        max_texts=max_texts, text_column=text_column,
+        reading=reading_of(encoding, separator, quoting, drop_bad_rows), console=console, seed=seed, **settings,
     )  # fmt: skip
     said = f"student: {folder}  loss {-last.score:.4f}; next: raykd tune --task TASK --student {folder}"
     console.print(said, markup=False)
@@ -289,11 +298,18 @@ def evaluate(
     dev_file: DevFile = None,
     text_columns: TextColumns = None,
     label_column: LabelColumn = None,
+    encoding: Encoding = None,
+    separator: Separator = None,
+    quoting: Quoting = "csv",
+    labels: Labels = None,
+    drop_bad_rows: DropBadRows = False,
 ) -> None:
     """Score a saved student on a task's dev split(s)."""
     from raykd.answer import evaluate as run
 
-    scores = run(student, source_of(data, dev_file, text_columns, label_column, None, max_eval_samples), task=task)
+    reading = reading_of(encoding, separator, quoting, drop_bad_rows, labels)
+    source = source_of(data, dev_file, text_columns, label_column, None, max_eval_samples, None, reading)
+    scores = run(student, source, task=task)
     console.print(listing.scores_text(scores))
 
 
@@ -302,13 +318,20 @@ def predict(
     student: Annotated[Path, typer.Argument(help="folder of a saved student")],
     file: Annotated[
         Path | None,
-        typer.Argument(help="one text a line, a pair (or question and context) tab-separated; default: stdin"),
+        typer.Argument(
+            help="a text a line, a pair (or question and context) tab-separated, or a table; default: stdin"
+        ),
     ] = None,
+    text_columns: TextColumns = None,
+    encoding: Encoding = None,
+    separator: Separator = None,
+    quoting: Quoting = "csv",
 ) -> None:
     """Answer new texts, one JSON object a line."""
     from raykd.answer import predict as run
 
-    for answer in run(student, listing.read_rows(file)):
+    reading = reading_of(encoding, separator, quoting)
+    for answer in run(student, listing.read_rows(file, None, columns_of(text_columns), reading)):
         sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
 
 

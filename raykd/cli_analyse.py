@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from raykd.cli_data import DropBadRows, Encoding, Labels, Quoting, Separator, reading_of, source_of
+
 
 def analyse(
     students: Annotated[list[Path], typer.Argument(help="folders of saved students of one task and one teacher")],
@@ -17,20 +19,24 @@ def analyse(
     out: Annotated[
         Path | None, typer.Option(help="folder for numbers and pictures, or one page FILE.html; default: in raykd-runs")
     ] = None,
-    max_eval_samples: Annotated[int | None, typer.Option(min=1, help="only the first so many dev rows")] = None,
+    max_eval_samples: Annotated[int | None, typer.Option(min=1, help="so many dev rows, drawn evenly")] = None,
     dev_file: Annotated[str | None, typer.Option(help="dev file beside your own train file")] = None,
     text_columns: Annotated[str | None, typer.Option(help="text column(s) of your own files")] = None,
     label_column: Annotated[str | None, typer.Option(help="label column of your own files")] = None,
+    encoding: Encoding = None,
+    separator: Separator = None,
+    quoting: Quoting = "csv",
+    labels: Labels = None,
+    drop_bad_rows: DropBadRows = False,
 ) -> None:
     """Compare saved students with their teacher: restoration, loyalty, CKA of all layers, relations."""
     from raykd.analyse import analyse as run
     from raykd.analyse import place_for
     from raykd.report import analysis_page
-    from raykd.tasks.source import Source
 
     console = Console(highlight=False, soft_wrap=True)
-    texts = tuple(text_columns.split(",")) if text_columns else ()
-    source = Source(data, dev_file, texts, label_column, None, max_eval_samples)
+    reading = reading_of(encoding, separator, quoting, drop_bad_rows, labels)
+    source = source_of(data, dev_file, text_columns, label_column, None, max_eval_samples, None, reading)
     place = None if out is None else place_for(out)
     found = run(students, source, task=task, teacher=teacher)
     console.print(*analysis_page.tables(found), sep="\n")

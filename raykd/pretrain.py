@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from raykd.errors import together
+from raykd.errors import UserError, together
 from raykd.knowledge.teacher import live_teacher
 from raykd.methods import find as find_method
 from raykd.methods.general import general, in_general
@@ -26,6 +26,7 @@ from raykd.models.tokenizer import check_vocabulary, load_tokenizer
 from raykd.prepare import parameters_of, training_of
 from raykd.tasks.data import Split
 from raykd.tasks.encode import encode
+from raykd.tasks.read_options import DEFAULT, ReadOptions
 from raykd.tasks.texts import read_texts
 from raykd.train.checkpoint import scratch
 from raykd.train.config import TaskSpec
@@ -46,14 +47,17 @@ def pretrain(
     student: str,
     out: str | Path | None = None,
     max_texts: int | None = None,
+    text_column: str | None = None,
+    reading: ReadOptions = DEFAULT,
     console: Console | None = None,
     **settings: Any,
 ) -> tuple[Path, Report]:
-    """Distil an encoder on `texts` (a file of lines, or a folder) by what `method` compares within the networks, or by
-    the recipe that it has for this stage.
+    """Distil an encoder on `texts` (a file of lines, a table, or a folder: see read_texts) by what `method` compares
+    within the networks, or by the recipe that it has for this stage.
 
     Returns the student's folder, an encoder without a head, which `--student` of the other commands takes, and the
-    last report. settings: fields of Training. An interrupted run goes on when it is started again with the same
+    last report. text_column: of a table, where it has several. reading: how files are written. settings: fields of
+    Training. An interrupted run goes on when it is started again with the same
     settings. Raises UserError with every problem found; also for a method that looks at answers alone.
     """
     console = console or Console()
@@ -62,10 +66,10 @@ def pretrain(
         lambda: parse_student(student),
         lambda: training_of(settings),
         lambda: parameters_of(in_general(found), parameters or {}),
-        lambda: read_texts(texts, 1, most=max_texts),
+        lambda: _read(texts, text_column, max_texts, reading),
         lambda: place_for(out or here().root / "students" / f"general-{method}"),
     ]
-    spec, training, values, rows, folder = together(checks)
+    spec, training, values, (rows, notes), folder = together(checks)
     source = resolve(teacher, role="teacher")
     config = load_config(source)
     check_student(spec, config)
@@ -78,6 +82,8 @@ def pretrain(
     recipe = general(found, values, Pair(shape(master), shape(learner)))
     split = Split(rows, (-100,) * len(rows))
     train = encode(split, tokenizer, max_length=training.max_length, regression=False, cache=here().cache)
+    for note in notes:
+        console.print(f"data: {note}", markup=False)
     console.print(
         f"general stage: {len(train):,} texts, {train.truncated:,} cut to {training.max_length} tokens; "
         f"{size_of(learner) / 1e6:.1f} M parameters learn from {size_of(master) / 1e6:.1f} M by {method}: "
@@ -99,3 +105,12 @@ def pretrain(
     save_student(encoder, tokenizer, folder, card=card)
     shutil.rmtree(place, ignore_errors=True)
     return folder, last
+
+
+def _read(
+    texts: str, column: str | None, most: int | None, options: ReadOptions
+) -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
+    if problems := options.problems():
+        raise UserError(*problems)
+    found = read_texts(texts, 1 if column is None else (column,), most=most, options=options)
+    return found.rows, found.notes

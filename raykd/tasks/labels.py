@@ -1,76 +1,103 @@
-"""Cells to splits: text rows checked, labels mapped to class indices or numbers, classes inferred where unknown."""
+"""Labels to classes or numbers: what a column of labels means, guessed where nobody says it, and every guess said."""
 
 from __future__ import annotations
 
-import math
-from typing import Any
+from collections import Counter
 
 from raykd.errors import UserError
+from raykd.tasks.bad_rows import BadRow, numbers, rows_text, settle
 from raykd.tasks.data import Split
-from raykd.tasks.table import Table
+from raykd.tasks.labelled import Labelled
+from raykd.tasks.read_options import ReadOptions
+from raykd.tasks.spellings import (
+    DOUBTFUL,
+    MISSING,
+    WHOLE,
+    exact,
+    fold,
+    groups,
+    has_decimal_commas,
+    is_missing,
+    looks_like_codes,
+    lookup,
+    number,
+)
 from raykd.tasks.task import CUSTOM, Task
 
 MANY = 10  # so many distinct labels with a fraction among them are a score, not classes
+RARE = 3  # fewer rows with the label "none" or "null" than these are rows without a label
+NUMBERS = 0.9  # of a column of which so many labels are numbers, the others are mistakes
+SHOWN = 20  # names of classes in a message
 
 
-def split(table: Table, task: Task, texts: tuple[str, ...], label: str) -> tuple[Split, tuple[str, ...]]:
-    """The split a table holds, and notes. Rows with an empty text are dropped and counted.
+def split(rows: Labelled, task: Task, label: str, options: ReadOptions) -> tuple[Split, tuple[str, ...]]:
+    """The split that a file's rows make, and notes. Rows with an empty text are left out and counted.
 
-    Raises UserError for labels that are no class of the task (or no number), and when no row remains.
+    Raises UserError for all rows together that have no label, one that is no class of the task or no number, or that
+    cannot be used for another reason (unless the options drop them), and when no row remains.
     """
-    rows: list[tuple[str, ...]] = []
-    labels: list[int | float] = []
-    strange: dict[str, None] = {}
-    empty = 0
-    index = {name: i for i, name in enumerate(task.labels)} | {str(i): i for i in range(len(task.labels))}
-    if task.name == CUSTOM:  # its class names may be numbers: "1" is then the class "1", not the class of index 1
-        index = {name: i for i, name in enumerate(task.labels)}
-    for *row, value in zip(*(table.cells[name] for name in texts), table.cells[label], strict=True):
-        cleaned = tuple("" if cell is None else str(cell) for cell in row)
-        if not all(text.strip() for text in cleaned):
-            empty += 1
-            continue
-        number = _number(value) if task.regression else index.get(plain(value))
-        if number is None:
-            strange[plain(value)] = None
-            continue
-        rows.append(cleaned)
-        labels.append(number)
-    if strange:
-        shown = ", ".join(f"'{name}'" for name in list(strange)[:5]) + (", ..." if len(strange) > 5 else "")
-        values = "value" if len(strange) == 1 else "values"
-        allowed = "numbers" if task.regression else ", ".join(index)
-        raise UserError(
-            f"{table.where}: {len(strange)} unknown {values} in column '{label}': {shown} (allowed: {allowed})"
-        )
-    if not rows:
-        raise UserError(f"{table.where}: no row is left, all {empty} have an empty text")
-    dropped = (f"{empty:,} {'row' if empty == 1 else 'rows'} of {table.where} with an empty text dropped",)
-    return Split(tuple(rows), tuple(labels)), dropped if empty else ()
+    found = _Lookup(task)
+    texts, labels, bad = [], [], list(rows.bad)
+    known: dict[str, int | float | None] = {}
+    for place, name in enumerate(rows.labels):
+        if name not in known:
+            known[name] = found(name)
+        value = known[name]
+        if value is None:
+            bad.append(_bad(rows, place, label, task, options))
+        else:
+            texts.append(rows.texts[place])
+            labels.append(value)
+    notes = list(rows.notes)
+    if rows.empty and not options.drop_bad_rows:
+        lines = numbers(rows.unit, rows.empty)
+        if len(rows.empty) == rows.total:
+            raise UserError(f"{rows.where}: no row is left, all {rows.total:,} have an empty text")
+        notes.append(f"{rows_text(len(rows.empty))} of {rows.where} with an empty text dropped ({lines})")
+    notes += settle(rows.where, rows.unit, rows.total, bad, options)
+    if not texts:
+        raise UserError(f"{rows.where}: no row is left of {rows.total:,}")
+    if found.spelled:
+        counts = Counter(rows.labels)
+        shown = "; ".join(f"'{name}' ({counts[name]:,}) as {of}" for name, of in list(found.spelled.items())[:5])
+        notes.append(f"labels of {rows.where} in another spelling: {shown}")
+    return Split(tuple(texts), tuple(labels)), tuple(notes)
 
 
-def infer(table: Table, texts: tuple[str, ...], label: str) -> tuple[Task, str]:
-    """The custom task that a train file implies, and a note that says what was inferred.
+def infer(rows: Labelled, texts: tuple[str, ...], label: str, kind: str | None) -> tuple[Task, tuple[str, ...]]:
+    """The custom task that a train file implies, and notes that say what was guessed.
 
-    A real number if some label has a fraction and there are at least 10 distinct ones; classes otherwise, sorted.
-    Raises UserError when nearly every row has a label of its own: that is not a label column.
+    A score if some label has a fraction and there are at least 10 distinct ones, classes otherwise. kind: "classes",
+    every spelling is a class; "number", a score; None: guessed. Raises UserError where guessing would lose something:
+    one label in several spellings, codes that look like numbers; and when nearly every row has a label of its own.
     """
-    values = {plain(value) for value in table.cells[label]} - {""}
-    numbers = {name: _number(name) for name in values}
-    numeric = all(number is not None for number in numbers.values())
-    fraction = any(number is not None and not number.is_integer() for number in numbers.values())
-    if numeric and fraction and len(values) >= MANY:
-        note = f"column '{label}' holds {len(values)} distinct numbers: taken as a score, not as classes"
-        return _custom(texts, label, (), ("pearson", "spearman")), note
-    if len(values) > max(MANY, len(table.cells[label]) // 2):
+    counts = Counter(rows.labels)
+    del counts[""]
+    notes: list[str] = []
+    if kind == "number":
+        return _score(texts, label), (f"column '{label}' is taken as a score, as --labels says",)
+    if kind is None:
+        for name in [name for name in counts if is_missing(name) or _stands_for_none(name, counts)]:
+            del counts[name]
+        kept = [name for name in counts if fold(name) in DOUBTFUL]
+        notes += [
+            f"'{name}' ({rows_text(counts[name])}) is taken as a class: if it stands for no label, leave those rows out"
+            for name in kept
+        ]
+    if not counts:
+        raise UserError(f"{rows.where}: no row has a label in column '{label}' ({rows_text(rows.total)})")
+    names = list(counts)
+    if kind is None and not rows.classes:
+        if guess := _guess_score(rows, label, counts):
+            return _score(texts, label), (guess, *notes)
+        _check_spellings(rows, label, counts)
+    if len(names) > max(MANY, len(rows.labels) // 2):
         raise UserError(
-            f"{table.where}: column '{label}' has {len(values):,} distinct values in {len(table.cells[label]):,} rows:"
-            " is it the label?"
+            f"{rows.where}: column '{label}' has {len(names):,} distinct values in {rows_text(len(rows.labels))}: "
+            "is it the label? If it is a score, say --labels number"
         )
-    names = sorted(values, key=lambda name: (numbers[name], name)) if numeric else sorted(values)
-    shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
-    note = f"column '{label}' holds {len(names)} classes: {shown}"
-    return _custom(texts, label, tuple(names), ("accuracy", "f1_macro")), note
+    classes, more = _classes(rows, label, counts, kind)
+    return _custom(texts, label, classes, ("accuracy", "f1_macro")), (*more, *notes)
 
 
 def varied(where: str, part: Split, task: Task) -> None:
@@ -84,21 +111,146 @@ def varied(where: str, part: Split, task: Task) -> None:
         raise UserError(f"{where}: all {len(part):,} rows have the same label, {only}")
 
 
-def plain(value: Any) -> str:
-    """A label cell as text: 1, 1.0 and True (from typed files) and "1" are the same label; None is empty."""
-    if value is None:
-        return ""
-    if isinstance(value, bool) or (isinstance(value, float) and value.is_integer()):
-        return str(int(value))
-    return str(value).strip()
+class _Lookup:
+    """The class index, or the number, of a label; `spelled` says which were found by number or spelling alone."""
 
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.spelled: dict[str, str] = {}
+        # The class names of one's own task may be numbers: "1" is then the class "1", not the class of index 1.
+        self._index = lookup(task.labels, numbered=task.name != CUSTOM)
 
-def _number(value: Any) -> float | None:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
+    def __call__(self, name: str) -> int | float | None:
+        if self.task.regression:
+            return number(name)
+        for key in (name, exact(name), ("folded", fold(name))):
+            if key is not None and key in self._index:
+                found = self._index[key]
+                if key is not name and WHOLE.fullmatch(name) is None:
+                    self.spelled[name] = self.task.labels[found]
+                return found
         return None
-    return number if math.isfinite(number) else None
+
+
+def _bad(rows: Labelled, place: int, label: str, task: Task, options: ReadOptions) -> BadRow:
+    name, line = rows.labels[place], rows.numbers[place]
+    row = {"texts": rows.texts[place], label: name} if options.drop_bad_rows else None
+    if is_missing(name) or (fold(name) in DOUBTFUL and not task.regression):
+        return BadRow(line, f"no label in column '{label}'", row, name or None)
+    if task.regression:
+        return BadRow(line, f"a label that is no finite number in column '{label}'", row, name)
+    allowed = list(task.labels)
+    if task.name != CUSTOM:
+        allowed += map(str, range(len(allowed)))
+    shown = ", ".join(allowed[:SHOWN]) + (", ..." if len(allowed) > SHOWN else "")
+    return BadRow(line, f"an unknown value in column '{label}' (allowed: {shown})", row, name)
+
+
+def _stands_for_none(name: str, counts: Counter[str]) -> bool:
+    """Whether "none" or "null" is no class: beside numbers alone, or in very few rows."""
+    if fold(name) not in DOUBTFUL:
+        return False
+    others = [other for other in counts if fold(other) not in DOUBTFUL | MISSING]
+    rare = counts[name] < RARE or counts[name] < counts.total() / 100
+    return bool(others) and (rare or all(number(other) is not None for other in others))
+
+
+def _guess_score(rows: Labelled, label: str, counts: Counter[str]) -> str | None:
+    """The note of a column that is taken as a score; None: as classes. UserError where neither is safe."""
+    numeric = {name: value for name in counts if (value := number(name)) is not None}
+    if has_decimal_commas(counts):
+        raise UserError(
+            f"{rows.where}: labels in column '{label}' look like numbers with a decimal comma "
+            f"({', '.join(sorted(counts)[:3])}): write a point, or say --labels classes if they are names"
+        )
+    share = sum(counts[name] for name in numeric) / counts.total()
+    if len(numeric) < len(counts) and not (share >= NUMBERS and len(numeric) >= MANY):
+        return None
+    if all(value.is_integer() for value in numeric.values()):
+        return None
+    same = [group for group in groups(numeric) if len(group) > 1]
+    if same or looks_like_codes(numeric):
+        pairs = "; ".join(" and ".join(f"'{name}'" for name in group[:3]) for group in same[:3])
+        what = f"{pairs} are one number each" if same else "some end in a zero, some do not"
+        raise UserError(
+            f"{rows.where}: column '{label}' holds {len(numeric):,} codes or numbers ({', '.join(list(numeric)[:5])}): "
+            f"{what}: say --labels classes if they are names, --labels number if they are scores"
+        )
+    if len(numeric) < MANY:
+        return None
+    distinct = f"column '{label}' holds {len(numeric)} distinct numbers"
+    return f"{distinct}: taken as a score, not as classes (--labels classes if they are names)"
+
+
+def _check_spellings(rows: Labelled, label: str, counts: Counter[str]) -> None:
+    """UserError where one label stands in the column in several spellings."""
+    kinds = {kind for kind, count in rows.kinds.items() if count}
+    if "true or false" in kinds and len(kinds) > 1:
+        shown = " and ".join(f"{rows.kinds[kind]:,} times {kind}" for kind in sorted(kinds))
+        raise UserError(f"{rows.where}: column '{label}' holds {shown}: write every label in one way")
+    same = groups(counts)
+    if not same:
+        return
+    if all(WHOLE.fullmatch(name) for name in counts):
+        return  # 0.0 and -0.0, 1. and 1.0: the integers they are
+    parts = []
+    for group in same[:5]:
+        ways = sorted(group, key=lambda name: -counts[name])
+        parts.append(" and ".join(f"'{name}' ({_places(rows, name, counts[name])})" for name in ways[:4]))
+    numeric = all(number(name) is not None for group in same for name in group)
+    other = ", --labels number if they are scores" if numeric else ""
+    raise UserError(
+        f"{rows.where}: column '{label}' writes one label in several ways: {'; '.join(parts)}"
+        f"{'; ...' if len(same) > 5 else ''}. Write each in one way, or say --labels classes if each is a class of its "
+        f"own{other}"
+    )
+
+
+def _places(rows: Labelled, name: str, count: int) -> str:
+    found = [line for line, other in zip(rows.numbers, rows.labels, strict=True) if other == name]
+    return f"{rows_text(count)}: {numbers(rows.unit, found)}"
+
+
+def _classes(
+    rows: Labelled, label: str, counts: Counter[str], kind: str | None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The class names in order, and notes."""
+    notes: list[str] = []
+    names = set(counts)
+    if rows.classes:
+        ordered = [name for name in dict.fromkeys(rows.classes) if name in names]
+        notes.append(f"column '{label}' holds {_listed(ordered)}, as the file names them")
+        if unused := [name for name in rows.classes if name not in names]:
+            notes.append(f"{len(unused):,} classes that {rows.where} names have no row: {', '.join(unused[:10])}")
+        return tuple(ordered), tuple(notes)
+    values = {name: exact(name) for name in names}
+    pointed = [name for name in names if WHOLE.fullmatch(name)]
+    if kind is None and pointed and all(value is not None and value == int(value) for value in values.values()):
+        names = (names - set(pointed)) | {str(int(float(name))) for name in pointed}
+        notes.append(
+            f"labels in column '{label}' are whole numbers with a point (such as {min(pointed)}): read without"
+        )
+    numeric = {name: number(name) for name in names}
+    if all(value is not None for value in numeric.values()):
+        ordered = sorted(names, key=lambda name: (exact(name) or 0, name))
+        hint = " (--labels number if they are scores)" if kind is None and len(names) > 2 else ""
+    else:
+        ordered, hint = sorted(names), ""
+    notes.insert(0, f"column '{label}' holds {_listed(ordered)}{hint}")
+    if rows.kinds["true or false"]:
+        notes.append(f"column '{label}' holds true and false: 1 is true, 0 is false")
+    if kind == "classes" and (same := groups(names)):
+        pairs = "; ".join(", ".join(f"'{name}'" for name in group) for group in same[:5])
+        notes.append(f"classes that differ in spelling alone, each of its own as --labels says: {pairs}")
+    return tuple(ordered), tuple(notes)
+
+
+def _listed(names: list[str]) -> str:
+    return f"{len(names)} classes: {', '.join(names[:10])}" + (", ..." if len(names) > 10 else "")
+
+
+def _score(texts: tuple[str, ...], label: str) -> Task:
+    return _custom(texts, label, (), ("pearson", "spearman"))
 
 
 def _custom(texts: tuple[str, ...], label: str, labels: tuple[str, ...], metrics: tuple[str, ...]) -> Task:

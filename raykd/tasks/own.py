@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from raykd.errors import UserError, together
-from raykd.tasks import labels, table, task
+from raykd.tasks import arrow_tables, labels, task
+from raykd.tasks.columns import Wanted
 from raykd.tasks.data import Columns, Data
+from raykd.tasks.formats import SUFFIXES, is_table
 from raykd.tasks.glue import listing
 from raykd.tasks.holdout import hold_out
+from raykd.tasks.labelled import Labelled, labelled
+from raykd.tasks.read_options import ReadOptions
+from raykd.tasks.read_table import read_table
 from raykd.tasks.task import CUSTOM
 
 
-def read_file(name: str, train: Path, dev: Path | None, columns: Columns, seed: int) -> Data:
-    """Train and dev from files; without a dev file a tenth of train is held out, the same share of every class.
+def read_file(name: str, train: Path, dev: Path | None, columns: Columns, seed: int, options: ReadOptions) -> Data:
+    """Train and dev from files (or folders that datasets saved); without dev a tenth of train is held out, the same
+    share of every class.
 
     name: a GLUE task (its classes and metrics; columns as on the hub unless named) or "custom" (columns must be
     named, classes are inferred from the train file). Raises UserError.
     """
     texts, label = _columns(name, columns, train)
     paths = (train,) if dev is None else (train, dev)
-    tables = together(partial(table.read, path, (*texts, label)) for path in paths)
-    notes: list[str] = [note for found in tables for note in found.notes]
+    rows = together(partial(_rows, path, texts, label, options) for path in paths)
+    notes: list[str] = []
     if name == CUSTOM:
-        shape, inferred = labels.infer(tables[0], texts, label)
-        notes.append(inferred)
+        shape, guesses = labels.infer(rows[0], texts, label, options.labels)
+        notes += guesses
     else:
         shape = task.find(name)
-    parts = together(partial(labels.split, found, shape, texts, label) for found in tables)
+    parts = together(partial(labels.split, part, shape, label, options) for part in rows)
     notes += [note for _, found in parts for note in found]
     rest = parts[0][0]
     if dev is None:
@@ -38,23 +45,58 @@ def read_file(name: str, train: Path, dev: Path | None, columns: Columns, seed: 
     return Data(shape, rest, {"dev": parts[1][0]}, f"files {train} and {dev}", tuple(notes), fingerprint="")
 
 
-def read_folder(name: str, folder: Path, columns: Columns, seed: int) -> Data:
+def read_folder(name: str, folder: Path, columns: Columns, seed: int, options: ReadOptions) -> Data:
     """As `read_file`, for the train.* and dev.* (or validation.*) of a folder. Raises UserError."""
-    train = [folder / f"train{suffix}" for suffix in table.SUFFIXES if (folder / f"train{suffix}").is_file()]
-    dev = [
-        folder / f"{stem}{suffix}"
-        for stem in ("dev", "validation")
-        for suffix in table.SUFFIXES
-        if (folder / f"{stem}{suffix}").is_file()
-    ]
-    problems = []
-    for what, found in (("train", train), ("dev or validation", dev)):
+    return with_parts(folder, lambda train, dev: read_file(name, train, dev, columns, seed, options))
+
+
+def with_parts(folder: Path, read: Callable[[Path, Path | None], Data]) -> Data:
+    """What `read` makes of the train and the dev part of a folder: files called train.* and dev.* (or validation.*),
+    the splits of a folder that datasets saved, or such a folder of one data set as a whole. Raises UserError."""
+    if arrow_tables.is_dataset(folder):
+        train, dev, note = _saved(folder)
+        data = read(train, dev)
+        return data if note is None else Data(**{**vars(data), "notes": (note, *data.notes)})
+    problems, parts = [], []
+    for what, stems in (("train", ("train",)), ("dev or validation", ("dev", "validation"))):
+        found = [path for path in sorted(folder.iterdir()) if _called(path, stems)]
+        parts += found
         if len(found) != 1:
             several = f"more than one {what} file" if found else f"no {what} file"
-            problems.append(f"{folder} has {several} ({', '.join(table.SUFFIXES)}; there: {listing(folder)})")
+            problems.append(f"{folder} has {several} ({', '.join(SUFFIXES)}; there: {listing(folder)})")
     if problems:
         raise UserError(*problems)
-    return read_file(name, train[0], dev[0], columns, seed)
+    return read(parts[0], parts[1])
+
+
+def _saved(folder: Path) -> tuple[Path, Path | None, str | None]:
+    """The train and the dev part of a folder that datasets saved, and a note where that is a choice."""
+    names = arrow_tables.splits(folder)
+    if not names:
+        return folder, None, None
+    if "train" not in names:
+        raise UserError(f"{folder} has no split 'train' (there: {', '.join(names)}): give the folder of one as --data")
+    for name in ("validation", "dev", "test"):
+        if name in names:
+            others = [other for other in names if other not in ("train", name)]
+            aside = f"; left aside: {', '.join(others)}" if others else ""
+            note = f"{folder}: split '{name}' taken as dev{aside}" if aside or name == "test" else None
+            return folder / "train", folder / name, note
+    return folder / "train", None, None
+
+
+def _called(path: Path, stems: tuple[str, ...]) -> bool:
+    """Whether a file of a readable form, or a folder that datasets saved, has one of these names."""
+    if path.is_dir():
+        return path.name in stems and arrow_tables.is_dataset(path)
+    return path.is_file() and is_table(path) and path.name.split(".")[0].lower() in stems and path.name.count(".") < 3
+
+
+def _rows(path: Path, texts: tuple[str, ...], label: str, options: ReadOptions) -> Labelled:
+    table = read_table(path, Wanted(texts, label), options)
+    rows = labelled(table, texts, label, options.drop_bad_rows)
+    rows.notes[:0] = table.notes
+    return rows
 
 
 def _columns(name: str, columns: Columns, train: Path) -> tuple[tuple[str, ...], str]:

@@ -6,13 +6,16 @@ from dataclasses import dataclass, replace
 
 from raykd.errors import UserError
 from raykd.tasks.load import Columns, Data, load
+from raykd.tasks.read_options import DEFAULT, ReadOptions
 
 
 @dataclass(frozen=True)
 class Source:
     """data: "hub", "sample", a folder or a file (see `load`); the columns are for the user's own files.
 
-    doc_stride: tokens that consecutive windows of a context share, where spans are asked for.
+    max_train_samples, max_eval_samples: so many rows, drawn evenly from the classes, the same ones at every seed.
+    doc_stride: tokens that consecutive windows of a context share, where spans are asked for. reading: how files are
+    written (encoding, separator, quoting), what becomes of bad rows, what labels are.
     """
 
     data: str = "hub"
@@ -22,6 +25,7 @@ class Source:
     max_train_samples: int | None = None
     max_eval_samples: int | None = None
     doc_stride: int | None = None
+    reading: ReadOptions = DEFAULT
 
     def load(self, task: str, seed: int) -> Data:
         """The task's data; UserError with everything that is wrong with it."""
@@ -33,6 +37,7 @@ class Source:
             max_train=self.max_train_samples,
             max_dev=self.max_eval_samples,
             seed=seed,
+            options=self.reading,
         )
         if self.doc_stride is not None and not found.task.span:
             raise UserError(f"doc-stride is for questions about a context; task '{task}' has none")

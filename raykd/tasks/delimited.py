@@ -1,0 +1,163 @@
+"""CSV and TSV, read as they are written or refused with the line: quoting, separators, the number of cells.
+
+A cell may stand within quotation marks, and a quotation mark in such a cell is doubled (RFC 4180); a quotation mark in
+the middle of a cell without them is a character. What the csv module accepts beyond that is refused here.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from array import array
+from collections.abc import Iterator
+from itertools import chain, islice
+from pathlib import Path
+from typing import TextIO
+
+from raykd.errors import UserError
+from raykd.tasks.bad_rows import BadRow
+from raykd.tasks.columns import Choice, Wanted, choose
+from raykd.tasks.formats import Format, open_text
+from raykd.tasks.quoting import Swallowed, explain, glued, parser
+from raykd.tasks.read_options import SEPARATORS, ReadOptions, named
+from raykd.tasks.table import Table
+
+SEP_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # what Excel reads before the header
+PEEK = 20  # rows that are looked at to tell a header from a row, and a separator from another
+
+Row = tuple[int, int, list[str]]  # its first and its last line, and its cells
+
+
+def read_delimited(path: Path, kind: Format, wanted: Wanted, options: ReadOptions, most: int | None = None) -> Table:
+    """The wanted columns of a CSV or TSV file; most: only so many rows.
+
+    Raises UserError: malformed quoting, another separator, absent columns, an empty file. Rows with another number of
+    cells than the header are the table's bad ones.
+    """
+    where = str(path)
+    with open_text(path, kind, options) as text:
+        lines, separator, skipped = _start(where, text, kind, options)
+        try:
+            return _table(where, _rows(lines, separator, options, skipped), separator, wanted, options, most)
+        except csv.Error as error:
+            message = str(error)
+    raise UserError(explain(path, kind, separator, options, message))
+
+
+def _start(where: str, text: TextIO, kind: Format, options: ReadOptions) -> tuple[Iterator[str], str, int]:
+    """The lines from the header on, the separator, and how many lines stand before them."""
+    default = "\t" if kind.name == "tsv" else ","
+    separator = options.delimiter(default)
+    first = text.readline()
+    said = SEP_LINE.fullmatch(first)
+    if said is None:
+        return chain([first], text) if first else iter(()), separator, 0
+    if options.separator is not None and separator != said[1]:
+        raise UserError(
+            f"{where}: its first line says that {named(said[1])} separates cells, --separator says {named(separator)}"
+        )
+    return text, said[1], 1
+
+
+def _rows(lines: Iterator[str], separator: str, options: ReadOptions, skipped: int) -> Iterator[Row]:
+    """Every row that is not blank."""
+    reader = parser(lines, separator, options.quoting)
+    line = 0
+    for cells in reader:
+        start, line = line + 1, reader.line_num
+        if cells:
+            yield start + skipped, line + skipped, cells
+
+
+def _table(
+    where: str, rows: Iterator[Row], separator: str, wanted: Wanted, options: ReadOptions, most: int | None
+) -> Table:
+    first = next(rows, None)
+    if first is None:
+        raise UserError(f"{where} is empty")
+    following = list(islice(rows, PEEK))
+    choice = _choose(where, wanted, first[2], following, separator)
+    columns = [name.strip() for name in first[2]]
+    width = len(columns)
+    every = chain([first] if choice.headless else [], following, rows)
+    table = Table(where, "line", {name: [] for name in wanted.names}, array("q"), list(choice.notes))
+    adders = [(table.cells[name].append, place) for name, place in zip(wanted.names, choice.places, strict=True)]
+    numbers = table.numbers
+    label = None if wanted.label is None else choice.places[-1]
+    several, longest, suspects = 0, (0, 0), list[Swallowed]()
+    for start, end, cells in every:
+        if most is not None and len(numbers) >= most:
+            break
+        if len(cells) != width:
+            if len(cells) == 1 and not cells[0].strip():
+                continue  # a line of spaces
+            row = cells if options.drop_bad_rows else None
+            shown = "cell" if len(cells) == 1 else "cells"
+            table.bad.append(BadRow(start, f"{len(cells)} {shown} instead of {width}", row))
+            continue
+        if end > start:
+            several += 1
+            longest = max(longest, (end - start + 1, -start))
+            if (swallowed := glued(cells, start, separator, label)) is not None:
+                suspects.append(swallowed)
+        for add, place in adders:
+            add(cells[place])
+        numbers.append(start)
+    _check_widths(where, table, columns, separator, options)
+    if suspects:
+        _check_swallowed(where, table, suspects, wanted)
+    if several:
+        table.notes.append(
+            f"{several:,} rows of {where} span several lines, the longest {longest[0]:,} from line {-longest[1]:,} on"
+        )
+    return table
+
+
+def _choose(where: str, wanted: Wanted, header: list[str], following: list[Row], separator: str) -> Choice:
+    """The wanted columns; where they are not there but would be with another separator, that is said."""
+    try:
+        return choose(where, wanted, header, [cells for _, _, cells in following])
+    except UserError as error:
+        line = separator.join(header)
+        for other in SEPARATORS.values():
+            if other in (separator, " "):
+                continue
+            names = [name.strip().strip('"') for name in line.split(other)]
+            if len(names) > 1 and all(name.strip() in names for name in wanted.names):
+                raise UserError(_other_separator(where, separator, other)) from None
+            if wanted.placed and len(header) == 1 and len(names) == len(wanted.names) > 1:
+                raise UserError(_other_separator(where, separator, other)) from None
+        raise error
+
+
+def _check_widths(where: str, table: Table, columns: list[str], separator: str, options: ReadOptions) -> None:
+    """UserError where so many rows have another number of cells that the file is written in another way."""
+    if 2 * len(table.bad) <= table.total or (options.drop_bad_rows and table.numbers):
+        return
+    reasons = {row.reason for row in table.bad}
+    if len(reasons) == 1:
+        raise UserError(
+            f"{where}: {len(table.bad):,} of {table.total:,} rows have {table.bad[0].reason}, which the first line has "
+            f"({', '.join(columns)[:200]}), separated by {named(separator)}: is the first line the header, does each "
+            "row end in a separator that the header lacks, or is the separator another one (--separator)?"
+        )
+
+
+def _check_swallowed(where: str, table: Table, suspects: list[Swallowed], wanted: Wanted) -> None:
+    """UserError where the lines of a cell read as rows, to the label: a quotation mark too many has swallowed them."""
+    label = wanted.label
+    known = None if label is None else {str(cell).strip() for cell in table.cells[label]}
+    found = [suspect for suspect in suspects if suspect.reads_as_rows(known)]
+    if found:
+        first = found[0]
+        raise UserError(
+            f"{where}, line {first.start}: a cell within quotation marks goes on to line {first.end}, and its lines "
+            f"read as rows of their own ({len(found):,} such in the file): the quotation mark there is one too many, "
+            "or is to be doubled within quotation marks. Where quotation marks are plain characters: --quoting none. "
+            "Where the cell is right, give the rows as JSONL or Parquet"
+        )
+
+
+def _other_separator(where: str, separator: str, other: str) -> str:
+    word = next(name for name, sign in SEPARATORS.items() if sign == other)
+    return f"{where}: its columns are separated by {named(other)}, not by {named(separator)}: say --separator {word}"

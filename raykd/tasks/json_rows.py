@@ -1,0 +1,171 @@
+"""JSON: an object a line, or an array of objects."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from raykd.errors import UserError
+from raykd.tasks.bad_rows import BadRow, numbers
+from raykd.tasks.columns import Wanted, absent, choose
+from raykd.tasks.formats import Format, open_text
+from raykd.tasks.read_options import ReadOptions
+from raykd.tasks.table import Table
+
+EARLY = 1_000  # rows without a column after which it counts as absent
+
+
+class Repeated(dict[str, Any]):
+    """An object that has a key more than once, with the last value of each, as JSON's readers take it."""
+
+    keys_twice: frozenset[str]
+
+
+def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object from its pairs, `Repeated` where a key comes again."""
+    plain = dict(pairs)
+    if len(plain) == len(pairs):
+        return plain
+    names = [name for name, _ in pairs]
+    repeated = Repeated(plain)
+    repeated.keys_twice = frozenset(name for name in names if names.count(name) > 1)
+    return repeated
+
+
+DECODER = json.JSONDecoder(object_pairs_hook=object_of)
+
+
+def read_json(path: Path, kind: Format, wanted: Wanted, options: ReadOptions, most: int | None = None) -> Table:
+    """The wanted columns of a file of JSON objects, whichever way they stand in it; most: only so many rows.
+
+    Raises UserError: what is no JSON, with the line; rows that are no objects; absent columns. Rows without one of the
+    columns, or with one twice, are the table's bad ones.
+    """
+    where = str(path)
+    with open_text(path, kind, options) as text:
+        start = _first_letter(text)
+        if start == "":
+            raise UserError(f"{where} holds no rows")
+        lined = path.name.lower().removesuffix(".gz").endswith(("jsonl", "ndjson"))
+        if start == "[":
+            table = _table(where, "row", _array(where, text.read()), wanted, options, most)
+            said = f"{where} is one JSON array, not an object a line: read as such"
+        else:
+            table = _table(where, "line", _lines(where, text), wanted, options, most)
+            said = f"{where} holds a JSON object a line: read as such"
+    if lined == (start == "["):
+        table.notes.append(said)
+    return table
+
+
+def check_whole(where: str, text: str, content: Any) -> None:
+    """UserError where JSON text writes half of a character ("\\ud800"), which no tokenizer and no file takes."""
+    if "\\ud" not in text and "\\uD" not in text:
+        return
+    try:
+        json.dumps(content, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f"{where} writes half of a character: {error.object[error.start : error.end]!r}") from None
+
+
+def _first_letter(text: TextIO) -> str:
+    """The first character that is no space; the text is then read from its beginning again."""
+    letter = text.read(1)
+    while letter and letter.isspace():
+        letter = text.read(1)
+    text.seek(0)
+    return letter
+
+
+def _lines(where: str, text: TextIO) -> Iterator[tuple[int, Any]]:
+    for number, line in enumerate(text, 1):
+        if line.isspace():
+            continue
+        try:
+            row = DECODER.decode(line)
+        except (ValueError, RecursionError) as error:  # ValueError: also a number of thousands of digits
+            raise UserError(_not_json(where, number, line, error, text)) from None
+        check_whole(f"{where}, line {number}", line, row)
+        yield number, row
+
+
+def _not_json(where: str, number: int, line: str, error: Exception, rest: TextIO) -> str:
+    """A sentence for a line that is no JSON; where all lines together are one object, what that holds."""
+    if number == 1 and line.strip().startswith("{"):
+        try:
+            whole = DECODER.decode(line + rest.read())
+        except (ValueError, RecursionError):
+            pass
+        else:
+            keys = ", ".join(list(whole)[:10])
+            return f"{where} is one JSON object ({keys[:300]}): an object a line is wanted, or one array of objects"
+    return f"{where}, line {number} is not JSON: {error}"
+
+
+def _array(where: str, text: str) -> Iterator[tuple[int, Any]]:
+    try:
+        content = DECODER.decode(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{where} begins as a JSON array, but is not JSON: {error}") from None
+    check_whole(where, text, content)
+    return enumerate(content, 1)
+
+
+def _table(
+    where: str, unit: str, rows: Iterator[tuple[int, Any]], wanted: Wanted, options: ReadOptions, most: int | None
+) -> Table:
+    table = Table(where, unit, {name: [] for name in wanted.names}, array("q"))
+    names = wanted.names
+    adders = [table.cells[name].append for name in names]
+    keys: tuple[str, ...] = ()
+    twice: list[int] = []
+    seen: dict[str, None] = {}
+    for number, row in rows:
+        if most is not None and len(table.numbers) >= most:
+            break
+        if not isinstance(row, dict):
+            raise UserError(f"{where}, {unit} {number} is not a JSON object")
+        if type(row) is Repeated:
+            twice.append(number)
+        if not keys:  # the names as the file writes them, by the first row that has them
+            keys = _keys(where, wanted, row, table)
+        try:
+            cells = [row[key] for key in keys or names]
+        except KeyError as error:
+            seen |= dict.fromkeys(row)
+            shown = row if options.drop_bad_rows else None
+            table.bad.append(BadRow(number, f"no '{error.args[0]}'", shown))
+            if len(table.bad) >= EARLY and not table.numbers and any(name not in seen for name in names):
+                break
+            continue
+        if type(row) is Repeated and (again := row.keys_twice & set(keys)):
+            shown = row if options.drop_bad_rows else None
+            table.bad.append(BadRow(number, f"'{min(again)}' more than once", shown))
+            continue
+        for add, cell in zip(adders, cells, strict=True):
+            add(cell)
+        table.numbers.append(number)
+    if not table.numbers and seen:
+        lacking = [name for name in names if name not in seen]
+        if lacking:
+            raise UserError(*(absent(where, name, list(seen)) for name in lacking))
+    others = len(twice) - sum("more than once" in row.reason for row in table.bad)
+    if others:
+        table.notes.append(f"{others:,} rows of {where} have a key more than once, not needed ({numbers(unit, twice)})")
+    return table
+
+
+def _keys(where: str, wanted: Wanted, row: dict[str, Any], table: Table) -> tuple[str, ...]:
+    """The keys of the wanted columns, where this row has all of them."""
+    present = list(row)
+    try:
+        choice = choose(where, wanted, present)
+    except UserError:
+        if wanted.placed:
+            raise
+        return ()
+    table.notes += choice.notes
+    return tuple(present[place] for place in choice.places)

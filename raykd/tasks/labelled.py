@@ -1,0 +1,162 @@
+"""The rows of a table whose cells can be used: texts, and labels as text, before it is known what those mean."""
+
+from __future__ import annotations
+
+import datetime
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from numbers import Real
+from typing import Any
+
+from raykd.errors import UserError
+from raykd.tasks.bad_rows import BadRow
+from raykd.tasks.table import Table
+
+
+@dataclass
+class Labelled:
+    """Rows with texts, each with its number in the file and its label, "" where it has none.
+
+    bad: rows that cannot be used. empty: the numbers of rows with an empty text, which are left out. classes: names
+    that the file gives to integer labels. kinds: how many labels the file holds of each type of value.
+    """
+
+    where: str
+    unit: str
+    total: int
+    classes: tuple[str, ...]
+    texts: list[tuple[str, ...]] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    bad: list[BadRow] = field(default_factory=list)
+    empty: list[int] = field(default_factory=list)
+    kinds: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
+
+
+def labelled(table: Table, texts: tuple[str, ...], label: str, keep: bool) -> Labelled:
+    """The rows of a table as texts and labels.
+
+    keep: what a bad row holds is kept, to be listed, and rows with an empty text are among the bad ones. Raises
+    UserError where most cells of a column are neither texts nor labels.
+    """
+    found = Labelled(table.where, table.unit, table.total, table.classes.get(label, ()), bad=list(table.bad))
+    read = _LabelReader(found.classes)
+    columns = [table.cells[name] for name in texts]
+    for number, label_cell, *cells in zip(table.numbers, table.cells[label], *columns, strict=True):
+        reason = None
+        for place, cell in enumerate(cells):
+            if type(cell) is not str or "\0" in cell:
+                cells[place], why = plain_text(cell)
+                reason = reason if why is None else f"{why} in column '{texts[place]}'"
+        if reason is None and not all(cell and not cell.isspace() for cell in cells):
+            found.empty.append(number)
+            if not keep:
+                continue
+            reason = "an empty text"
+        value, why = read(label_cell)
+        if reason is None and why is not None:
+            reason = f"{why} in column '{label}'"
+        if reason is not None:
+            row = dict(zip((*texts, label), (*cells, label_cell), strict=True)) if keep else None
+            found.bad.append(BadRow(number, reason, row))
+            continue
+        found.texts.append(tuple(cells))
+        found.labels.append(value)
+        found.numbers.append(number)
+    _check_columns(table, found.bad, (*texts, label), label)
+    found.kinds = read.kinds
+    if read.spaced:
+        found.notes.append(f"{read.spaced:,} labels of {table.where} have spaces around them: read without")
+    return found
+
+
+class _LabelReader:
+    """Labels as text: 1, 1.0 and true of a typed file are "1", None and NaN are ""."""
+
+    def __init__(self, classes: tuple[str, ...]) -> None:
+        self.classes = classes
+        self.kinds: Counter[str] = Counter()
+        self.spaced = 0
+        self._before: dict[object, tuple[str, str | None]] = {}
+
+    def __call__(self, cell: Any) -> tuple[str, str | None]:
+        """The text, and why the cell is no label."""
+        kind = type(cell)
+        if kind is str:
+            if (text := cell.strip()) != cell:
+                self.spaced += 1
+            self.kinds["text"] += 1
+            return text, "a line break" if "\n" in text or "\r" in text else "a NUL character" if "\0" in text else None
+        if isinstance(cell, (list, dict)):
+            return "", kind_of(cell)
+        if (kind, cell) not in self._before:
+            self._before[kind, cell] = self._typed(cell)
+        text, reason = self._before[kind, cell]
+        if text:
+            self.kinds["true or false" if kind is bool else "text" if kind is bytes else "number"] += 1
+        return text, reason
+
+    def _typed(self, cell: Any) -> tuple[str, str | None]:
+        if cell is None or cell != cell:
+            return "", None
+        if isinstance(cell, bytes):
+            text, reason = plain_text(cell)
+            return (text.strip(), None) if reason is None else ("", reason)
+        if self.classes and isinstance(cell, int) and not isinstance(cell, bool):
+            if cell == -1:  # what datasets writes where there is no label
+                return "", None
+            known = 0 <= cell < len(self.classes)
+            return (self.classes[cell], None) if known else ("", f"{cell}, which is no class of the file's own,")
+        if isinstance(cell, (bool, int)):
+            return str(int(cell)), None
+        if isinstance(cell, float):
+            return (str(int(cell)) if cell.is_integer() else repr(cell)), None
+        if isinstance(cell, Decimal) and cell.is_finite():
+            return (str(int(cell)) if cell == cell.to_integral_value() else format(cell.normalize(), "f")), None
+        return "", kind_of(cell)
+
+
+def plain_text(cell: Any) -> tuple[Any, str | None]:
+    """A cell as text, and why it is none: what is no text is not turned into any."""
+    if cell is None or (isinstance(cell, float) and cell != cell):
+        return "", None
+    if isinstance(cell, bytes):
+        try:
+            cell = cell.decode()
+        except UnicodeDecodeError:
+            return cell, "bytes that are not UTF-8"
+    if isinstance(cell, str):
+        return cell, "a NUL character" if "\0" in cell else None
+    return cell, f"{kind_of(cell)} instead of a text"
+
+
+def kind_of(cell: Any) -> str:
+    """What a cell is, for a person."""
+    if isinstance(cell, bool):
+        return "true or false"
+    if isinstance(cell, (Real, Decimal)):
+        return "a number"
+    if isinstance(cell, (list, tuple)):
+        return "a list"
+    if isinstance(cell, dict):
+        return "an object"
+    if isinstance(cell, (datetime.date, datetime.time, datetime.timedelta)):
+        return "a date or time"
+    return f"a {type(cell).__name__}"
+
+
+def _check_columns(table: Table, bad: Sequence[BadRow], columns: tuple[str, ...], label: str) -> None:
+    """UserError where most cells of a column have the same fault: it is the column, not the row, that is wrong."""
+    problems = []
+    for name in columns:
+        faults = [row.reason for row in bad if row.reason.endswith(f" in column '{name}'")]
+        if 2 * len(faults) > table.total:
+            fault = max(set(faults), key=faults.count)
+            what = "label" if name == label else "text"
+            wish = "is it the right column?" if "number" in fault else f"one {what} a row is wanted"
+            problems.append(f"{table.where}: {len(faults):,} of {table.total:,} rows have {fault}: {wish}")
+    if problems:
+        raise UserError(*problems)

@@ -1,0 +1,64 @@
+"""What was read, for a person: rows, classes or scores of each split, and texts that come again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from raykd.tasks.bad_rows import rows_text
+from raykd.tasks.data import Split
+from raykd.tasks.task import Task
+
+SHOWN = 10  # classes named with their rows
+
+
+def summary(train: Split, dev: Mapping[str, Split], task: Task) -> tuple[str, ...]:
+    """Notes on the splits: a line each, and one for what comes again within train or across."""
+    parts = {"train": train, **dev}
+    notes = [f"{name}: {_described(split, task)}" for name, split in parts.items()]
+    return (*notes, *_repeated(train, dev))
+
+
+def _described(split: Split, task: Task) -> str:
+    if task.span:
+        unanswered = sum(not label for label in split.labels)
+        return f"{len(split):,} questions" + (f", {unanswered:,} without an answer" if unanswered else "")
+    if task.regression:
+        mean = sum(split.labels) / len(split)
+        return f"{rows_text(len(split))}, scores from {min(split.labels):g} to {max(split.labels):g}, mean {mean:.4g}"
+    counts = Counter(split.labels)
+    shown = [f"{task.labels[int(label)]} {count:,}" for label, count in counts.most_common(SHOWN)]
+    absent = [name for place, name in enumerate(task.labels) if place not in counts]
+    more = f", {len(counts) - SHOWN:,} more" if len(counts) > SHOWN else ""
+    lacking = f"; no row of {', '.join(absent[:5])}{', ...' if len(absent) > 5 else ''}" if absent else ""
+    return f"{rows_text(len(split))}: {', '.join(shown)}{more}{lacking}"
+
+
+def _repeated(train: Split, dev: Mapping[str, Split]) -> list[str]:
+    """Texts are compared by their hashes: a collision in a million rows would miscount by one."""
+    notes = []
+    known: dict[int, object] = {}
+    again, against = _count(train, known, add=True)
+    if again:
+        other = f", {against:,} of them with another label" if against else ""
+        notes.append(f"train: {rows_text(again)} repeat the text of an earlier one{other}")
+    for name, split in dev.items():
+        again, against = _count(split, known, add=False)
+        if again:
+            other = f", {against:,} of them with another label there" if against else ""
+            notes.append(f"{name}: {again:,} of {rows_text(len(split))} have a text that train has too{other}")
+    return notes
+
+
+def _count(split: Split, known: dict[int, object], *, add: bool) -> tuple[int, int]:
+    again = against = 0
+    answers = split.answers or split.labels
+    for texts, answer in zip(split.texts, answers, strict=True):
+        key = hash(texts)
+        if key not in known:
+            if add:
+                known[key] = answer
+            continue
+        again += 1
+        against += known[key] != answer
+    return again, against
