@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,14 +34,14 @@ def read_arrow(path: Path, kind: Format, wanted: Wanted, most: int | None = None
             if kind.name == "parquet":
                 with pyarrow.parquet.ParquetFile(opened) as file:
                     choice = choose(where, wanted, file.schema_arrow.names)
-                    names = [file.schema_arrow.names[place] for place in choice.places]
-                    found, schema = file.read(columns=names), file.schema_arrow
+                    names = [file.schema_arrow.names[index] for index in choice.indices]
+                    data, schema = file.read(columns=names), file.schema_arrow
             else:
-                found = _ipc(opened)
-                schema = found.schema
+                data = _ipc(opened)
+                schema = data.schema
                 choice = choose(where, wanted, schema.names)
-                names = [schema.names[place] for place in choice.places]
-            columns = dict(zip(wanted.names, (found.column(name) for name in names), strict=True))
+                names = [schema.names[index] for index in choice.indices]
+            columns = dict(zip(wanted.names, (data.column(name) for name in names), strict=True))
             table = _table(where, wanted, columns, most)
     except (pyarrow.ArrowException, OSError, ValueError, KeyError, NotImplementedError) as error:
         if isinstance(error, OSError) and error.strerror is not None and not isinstance(error, pyarrow.ArrowException):
@@ -48,9 +49,9 @@ def read_arrow(path: Path, kind: Format, wanted: Wanted, most: int | None = None
         what = "a Parquet" if kind.name == "parquet" else "an Arrow"
         raise UserError(f"{where} is not {what} file that can be read: {error}") from None
     table.notes[:0] = choice.notes
-    given = {name: column for column, name in zip(names, wanted.names, strict=True)}
+    sources = {name: column for column, name in zip(names, wanted.names, strict=True)}
     described = _features(schema.metadata)
-    table.classes = {name: classes for name in given if (classes := _names(described.get(given[name])))}
+    table.classes = {name: classes for name in sources if (classes := _names(described.get(sources[name])))}
     return table
 
 
@@ -80,18 +81,18 @@ def read_dataset(folder: Path, wanted: Wanted, most: int | None = None) -> Table
             f"{where} is no data set of one split: give the folder of one (there: {', '.join(splits(folder))})"
         )
     try:
-        found = datasets.load_from_disk(where)
+        data = datasets.load_from_disk(where)
     except Exception as error:  # its errors have no common class
         raise UserError(f"{where} cannot be read as a data set that datasets saved: {error}") from error
-    choice = choose(where, wanted, found.column_names)
-    names = [found.column_names[place] for place in choice.places]
-    chosen = found.select_columns(list(dict.fromkeys(names)))
+    choice = choose(where, wanted, data.column_names)
+    names = [data.column_names[index] for index in choice.indices]
+    chosen = data.select_columns(list(dict.fromkeys(names)))
     whole = chosen.with_format("arrow")[: len(chosen) if most is None else most] if len(chosen) else chosen.data.table
     columns = dict(zip(wanted.names, (whole.column(name) for name in names), strict=True))
     table = _table(where, wanted, columns, most)
     table.notes[:0] = choice.notes
     for name, column in zip(wanted.names, names, strict=True):
-        if isinstance(feature := found.features[column], datasets.ClassLabel):
+        if isinstance(feature := data.features[column], datasets.ClassLabel):
             table.classes[name] = tuple(feature.names)
     return table
 
@@ -111,7 +112,7 @@ def _ipc(opened: Any) -> pyarrow.Table:
 
 
 def _table(where: str, wanted: Wanted, columns: Mapping[str, Any], most: int | None) -> Table:
-    problems, cells, notes = [], {}, []
+    problems, notes, cells = list[str](), list[str](), dict[str, list[Any]]()
     for name, column in columns.items():
         column = column if most is None else column.slice(0, most)
         try:
@@ -121,7 +122,7 @@ def _table(where: str, wanted: Wanted, columns: Mapping[str, Any], most: int | N
     if problems:
         raise UserError(*problems)
     count = len(next(iter(cells.values())))
-    return Table(where, "row", cells, range(1, count + 1), notes)
+    return Table(where, "row", cells, array("q", range(1, count + 1)), notes)
 
 
 def _cells(where: str, name: str, column: Any, notes: list[str], wanted: Wanted) -> list[Any]:
@@ -168,10 +169,10 @@ def _decoded(column: Any) -> Any:
 def _features(metadata: Mapping[bytes, bytes] | None) -> dict[str, Any]:
     """What datasets wrote of the columns into a file's schema."""
     try:
-        found = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
+        data = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
     except (KeyError, TypeError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return data if isinstance(data, dict) else {}
 
 
 def _names(feature: Any) -> tuple[str, ...]:

@@ -29,10 +29,10 @@ class BadRow:
     value: str | None = None
 
 
-def numbers(unit: str, found: Sequence[int]) -> str:
+def numbers(unit: str, every: Sequence[int]) -> str:
     """``line 3``, or ``lines 3, 9, 12, ...``; unit: "line" or "row"."""
-    shown = ", ".join(f"{number:,}" for number in found[:FEW]) + (", ..." if len(found) > FEW else "")
-    return f"{unit}{'s' if len(found) > 1 else ''} {shown}"
+    shown = ", ".join(f"{number:,}" for number in every[:FEW]) + (", ..." if len(every) > FEW else "")
+    return f"{unit}{'s' if len(every) > 1 else ''} {shown}"
 
 
 def some(values: Iterable[str], most: int = FEW) -> str:

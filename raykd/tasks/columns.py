@@ -37,7 +37,7 @@ class Wanted:
 class Choice:
     """places: which column of the file each wanted one is. headless: the first line is a row, not a header."""
 
-    places: tuple[int, ...]
+    indices: tuple[int, ...]
     notes: tuple[str, ...] = ()
     headless: bool = False
 
@@ -51,31 +51,31 @@ def choose(
 
     Raises UserError: names that are absent, with the nearest ones; names that stand twice.
     """
-    if wanted.placed and not any(_place(name, present) for name in wanted.names):
+    if wanted.placed and not any(_matching(name, present) for name in wanted.names):
         return _by_place(where, wanted, present, following)
-    problems, notes, places = [], [], []
+    problems, notes, indices = [], [], []
     for name in wanted.names:
-        found = _place(name, present)
-        if len(found) > 1:
-            numbers = " and ".join(str(place + 1) for place in found)
+        matches = _matching(name, present)
+        if len(matches) > 1:
+            numbers = " and ".join(str(index + 1) for index in matches)
             problems.append(f"{where} has the column '{name}' more than once (columns {numbers}): rename all but one")
-        elif not found:
+        elif not matches:
             problems.append(absent(where, name, present))
         else:
-            places.append(found[0])
-            if present[found[0]] != name:
+            indices.append(matches[0])
+            if present[matches[0]] != name:
                 notes.append(
-                    f"column '{present[found[0]]}' of {where} taken as '{name.strip()}': the space is left out"
+                    f"column '{present[matches[0]]}' of {where} taken as '{name.strip()}': the space is left out"
                 )
     if problems:
         raise UserError(*problems)
-    if len(set(places)) < len(places):
+    if len(set(indices)) < len(indices):
         raise UserError(f"{where}: columns {some(wanted.names)} are one column: texts and label must be different ones")
     others = [name for name in present if name.strip()]
     twice = sorted({name for name in others if others.count(name) > 1})
     if twice:
         notes.append(f"{where} has more than one column {some(twice)}: not needed, left aside")
-    return Choice(tuple(places), tuple(notes))
+    return Choice(tuple(indices), tuple(notes))
 
 
 def absent(where: str, name: str, present: Sequence[str]) -> str:
@@ -87,10 +87,10 @@ def absent(where: str, name: str, present: Sequence[str]) -> str:
     return f"{where} has no column '{name}': {hint}(present: {shown[:1000]})"
 
 
-def _place(name: str, present: Sequence[str]) -> list[int]:
+def _matching(name: str, present: Sequence[str]) -> list[int]:
     """The columns of that name; where there is none, those that differ by spaces around it."""
-    exact = [place for place, other in enumerate(present) if other == name]
-    return exact or [place for place, other in enumerate(present) if other.strip() == name.strip()]
+    exact = [index for index, other in enumerate(present) if other == name]
+    return exact or [index for index, other in enumerate(present) if other.strip() == name.strip()]
 
 
 def _by_place(where: str, wanted: Wanted, present: Sequence[str], following: Sequence[Sequence[str]] | None) -> Choice:

@@ -81,9 +81,9 @@ def _table(
     width = len(columns)
     every = chain([first] if choice.headless else [], following, rows)
     table = Table(where, "line", {name: [] for name in wanted.names}, array("q"), list(choice.notes))
-    adders = [(table.cells[name].append, place) for name, place in zip(wanted.names, choice.places, strict=True)]
+    adders = [(table.cells[name].append, index) for name, index in zip(wanted.names, choice.indices, strict=True)]
     numbers = table.numbers
-    label = None if wanted.label is None else choice.places[-1]
+    label = None if wanted.label is None else choice.indices[-1]
     several, longest, suspects = 0, (0, 0), list[Swallowed]()
     for start, end, cells in every:
         if most is not None and len(numbers) >= most:
@@ -100,8 +100,8 @@ def _table(
             longest = max(longest, (end - start + 1, -start))
             if (swallowed := glued(cells, start, separator, label)) is not None:
                 suspects.append(swallowed)
-        for add, place in adders:
-            add(cells[place])
+        for add, index in adders:
+            add(cells[index])
         numbers.append(start)
     _check_widths(where, table, columns, separator, options)
     if suspects:
@@ -146,13 +146,13 @@ def _check_widths(where: str, table: Table, columns: list[str], separator: str, 
 def _check_swallowed(where: str, table: Table, suspects: list[Swallowed], wanted: Wanted) -> None:
     """UserError where the lines of a cell read as rows, to the label: a quotation mark too many has swallowed them."""
     label = wanted.label
-    known = None if label is None else {str(cell).strip() for cell in table.cells[label]}
-    found = [suspect for suspect in suspects if suspect.reads_as_rows(known)]
-    if found:
-        first = found[0]
+    labels = None if label is None else {str(cell).strip() for cell in table.cells[label]}
+    faults = [suspect for suspect in suspects if suspect.reads_as_rows(labels)]
+    if faults:
+        first = faults[0]
         raise UserError(
             f"{where}, line {first.start}: a cell within quotation marks goes on to line {first.end}, and its lines "
-            f"read as rows of their own ({len(found):,} such in the file): the quotation mark there is one too many, "
+            f"read as rows of their own ({len(faults):,} such in the file): the quotation mark there is one too many, "
             "or is to be doubled within quotation marks. Where quotation marks are plain characters: --quoting none. "
             "Where the cell is right, give the rows as JSONL or Parquet"
         )

@@ -41,10 +41,10 @@ def fault(where: str, file: BinaryIO, codec: str, error: UnicodeError) -> str:
     """A sentence for the first bytes of `file` that are not in `codec`: line, byte, and the flag."""
     name = "UTF-8" if codec == UTF_8 else codec
     wide = codec.startswith(("utf-16", "utf-32")) or not isinstance(error, UnicodeDecodeError)
-    found = None if wide else _first(file, codec)
-    if found is None:
+    first = None if wide else _first(file, codec)
+    if first is None:
         return f"{where} is not {name} text: {error}. Say what it is in with --encoding"
-    line, number, at = found
+    line, number, at = first
     shown = f"{where}, line {number}: byte 0x{line[at]:02x} is not {name}"
     around = line[max(0, at - 20) : at + 20].strip()
     if b"\0" in line or codec != UTF_8:

@@ -6,6 +6,7 @@ alone; a person's own .tsv is read as `delimited` does.
 
 from __future__ import annotations
 
+from array import array
 from functools import partial
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def _tabbed(path: Path, wanted: Wanted, header: tuple[str, ...], options: ReadOp
     """The wanted columns; header: the names of the columns where the file has no header line."""
     where = str(path)
     cells: list[list[str]] = [[] for _ in wanted.names]
-    numbers: list[int] = []
+    numbers = array("q")
     bad: list[BadRow] = []
     with open_text(path, Format("tsv", packed=False), options) as text:
         text.reconfigure(newline="\n")  # a carriage return within a row, as other signs that end lines, is a character
@@ -74,7 +75,7 @@ def _tabbed(path: Path, wanted: Wanted, header: tuple[str, ...], options: ReadOp
                 shown = row if options.drop_bad_rows else None
                 bad.append(BadRow(number, f"{len(row)} cells instead of {len(columns)}", shown))
                 continue
-            for column, place in zip(cells, choice.places, strict=True):
+            for column, place in zip(cells, choice.indices, strict=True):
                 column.append(row[place])
             numbers.append(number)
     if not numbers and not bad:

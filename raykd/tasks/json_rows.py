@@ -168,4 +168,4 @@ def _keys(where: str, wanted: Wanted, row: dict[str, Any], table: Table) -> tupl
             raise
         return ()
     table.notes += choice.notes
-    return tuple(present[place] for place in choice.places)
+    return tuple(present[index] for index in choice.indices)

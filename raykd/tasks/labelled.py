@@ -42,35 +42,52 @@ def labelled(table: Table, texts: tuple[str, ...], label: str, keep: bool) -> La
     keep: what a bad row holds is kept, to be listed, and rows with an empty text are among the bad ones. Raises
     UserError where most cells of a column are neither texts nor labels.
     """
-    found = Labelled(table.where, table.unit, table.total, table.classes.get(label, ()), bad=list(table.bad))
-    read = _LabelReader(found.classes)
+    rows = Labelled(table.where, table.unit, table.total, table.classes.get(label, ()), bad=list(table.bad))
+    read = _LabelReader(rows.classes)
     columns = [table.cells[name] for name in texts]
     for number, label_cell, *cells in zip(table.numbers, table.cells[label], *columns, strict=True):
         reason = None
-        for place, cell in enumerate(cells):
+        empty = False
+        for index, cell in enumerate(cells):
             if type(cell) is not str or "\0" in cell:
-                cells[place], why = plain_text(cell)
-                reason = reason if why is None else f"{why} in column '{texts[place]}'"
-        if reason is None and not all(cell and not cell.isspace() for cell in cells):
-            found.empty.append(number)
+                cells[index], why = plain_text(cell)
+                reason = reason if why is None else f"{why} in column '{texts[index]}'"
+                empty = empty or not cells[index]
+            elif not cell or cell.isspace():
+                empty = True
+        if empty and reason is None:
+            rows.empty.append(number)
             if not keep:
                 continue
             reason = "an empty text"
-        value, why = read(label_cell)
-        if reason is None and why is not None:
-            reason = f"{why} in column '{label}'"
+        value = read(label_cell)
+        if reason is None and value.fault is not None:
+            reason = f"{value.fault} in column '{label}'"
         if reason is not None:
             row = dict(zip((*texts, label), (*cells, label_cell), strict=True)) if keep else None
-            found.bad.append(BadRow(number, reason, row))
+            rows.bad.append(BadRow(number, reason, row))
             continue
-        found.texts.append(tuple(cells))
-        found.labels.append(value)
-        found.numbers.append(number)
-    _check_columns(table, found.bad, (*texts, label), label)
-    found.kinds = read.kinds
-    if read.spaced:
-        found.notes.append(f"{read.spaced:,} labels of {table.where} have spaces around them: read without")
-    return found
+        value.count += 1
+        rows.texts.append(tuple(cells))
+        rows.labels.append(value.text)
+        rows.numbers.append(number)
+    _check_columns(table, rows.bad, (*texts, label), label)
+    for value in read.values.values():
+        rows.kinds[value.kind] += value.count if value.text else 0
+    if spaced := sum(value.count for value in read.values.values() if value.spaced):
+        rows.notes.append(f"{spaced:,} labels of {table.where} have spaces around them: read without")
+    return rows
+
+
+@dataclass
+class _Label:
+    """What a cell of labels is as text, or why it is none, and how many rows have it."""
+
+    text: str
+    fault: str | None
+    kind: str
+    spaced: bool = False
+    count: int = 0
 
 
 class _LabelReader:
@@ -78,38 +95,40 @@ class _LabelReader:
 
     def __init__(self, classes: tuple[str, ...]) -> None:
         self.classes = classes
-        self.kinds: Counter[str] = Counter()
-        self.spaced = 0
-        self._before: dict[object, tuple[str, str | None]] = {}
+        self.values: dict[object, _Label] = {}
 
-    def __call__(self, cell: Any) -> tuple[str, str | None]:
-        """The text, and why the cell is no label."""
+    def __call__(self, cell: Any) -> _Label:
+        """The label in a cell; the same object for the same cell."""
         kind = type(cell)
-        if kind is str:
-            if (text := cell.strip()) != cell:
-                self.spaced += 1
-            self.kinds["text"] += 1
-            return text, "a line break" if "\n" in text or "\r" in text else "a NUL character" if "\0" in text else None
         if isinstance(cell, (list, dict)):
-            return "", kind_of(cell)
-        if (kind, cell) not in self._before:
-            self._before[kind, cell] = self._typed(cell)
-        text, reason = self._before[kind, cell]
-        if text:
-            self.kinds["true or false" if kind is bool else "text" if kind is bytes else "number"] += 1
-        return text, reason
+            return _Label("", kind_of(cell), "")
+        key = cell if kind is str else (kind, cell)
+        label = self.values.get(key)
+        if label is None:
+            label = self._text(cell) if kind is str else self._other(cell)
+            self.values[key] = label
+        return label
+
+    def _text(self, cell: str) -> _Label:
+        text = cell.strip()
+        fault = "a line break" if "\n" in text or "\r" in text else "a NUL character" if "\0" in text else None
+        return _Label(text, fault, "text", spaced=text != cell)
+
+    def _other(self, cell: Any) -> _Label:
+        if isinstance(cell, bytes):
+            text, fault = plain_text(cell)
+            return self._text(text) if fault is None else _Label("", fault, "")
+        text, fault = self._typed(cell)
+        return _Label(text, fault, "true or false" if isinstance(cell, bool) else "number")
 
     def _typed(self, cell: Any) -> tuple[str, str | None]:
         if cell is None or cell != cell:
             return "", None
-        if isinstance(cell, bytes):
-            text, reason = plain_text(cell)
-            return (text.strip(), None) if reason is None else ("", reason)
         if self.classes and isinstance(cell, int) and not isinstance(cell, bool):
             if cell == -1:  # what datasets writes where there is no label
                 return "", None
-            known = 0 <= cell < len(self.classes)
-            return (self.classes[cell], None) if known else ("", f"{cell}, which is no class of the file's own,")
+            declared = 0 <= cell < len(self.classes)
+            return (self.classes[cell], None) if declared else ("", f"{cell}, which is no class of the file's own,")
         if isinstance(cell, (bool, int)):
             return str(int(cell)), None
         if isinstance(cell, float):

@@ -36,44 +36,47 @@ def split(rows: Labelled, task: Task, label: str, options: ReadOptions) -> tuple
     Raises UserError for all rows together that have no label, one that is no class of the task or no number, or that
     cannot be used for another reason (unless the options drop them), and when no row remains.
     """
-    found = _Lookup(task)
+    lookup_label = _Lookup(task)
     texts, labels, bad = [], [], list(rows.bad)
-    known: dict[str, int | float | None] = {}
-    for place, name in enumerate(rows.labels):
-        if name not in known:
-            known[name] = found(name)
-        value = known[name]
+    values = {name: lookup_label(name) for name in dict.fromkeys(rows.labels)}
+    for index, name in enumerate(rows.labels):
+        value = values[name]
         if value is None:
-            bad.append(_bad(rows, place, label, task, options))
+            bad.append(_bad(rows, index, label, task, options))
         else:
-            texts.append(rows.texts[place])
+            texts.append(rows.texts[index])
             labels.append(value)
     notes = list(rows.notes)
     if rows.empty and not options.drop_bad_rows:
         lines = numbers(rows.unit, rows.empty)
         if len(rows.empty) == rows.total:
-            raise UserError(f"{rows.where}: no row is left, all {rows.total:,} have an empty text")
+            raise UserError(_none_left(rows))
         notes.append(f"{rows_text(len(rows.empty))} of {rows.where} with an empty text dropped ({lines})")
     notes += settle(rows.where, rows.unit, rows.total, bad, options)
     if not texts:
-        raise UserError(f"{rows.where}: no row is left of {rows.total:,}")
-    if found.spelled:
+        raise UserError(_none_left(rows))
+    if lookup_label.spelled:
         counts = Counter(rows.labels)
-        shown = "; ".join(f"'{name}' ({counts[name]:,}) as {of}" for name, of in list(found.spelled.items())[:5])
-        notes.append(f"labels of {rows.where} in another spelling: {shown}")
+        spelled = list(lookup_label.spelled.items())
+        shown = "; ".join(f"'{name}' ({counts[name]:,}) as {known_as}" for name, known_as in spelled[:5])
+        notes.append(f"labels of {rows.where} in another spelling: {shown}{'; ...' if len(spelled) > 5 else ''}")
     return Split(tuple(texts), tuple(labels)), tuple(notes)
 
 
-def infer(rows: Labelled, texts: tuple[str, ...], label: str, kind: str | None) -> tuple[Task, tuple[str, ...]]:
+def infer(rows: Labelled, texts: tuple[str, ...], label: str, options: ReadOptions) -> tuple[Task, tuple[str, ...]]:
     """The custom task that a train file implies, and notes that say what was guessed.
 
-    A score if some label has a fraction and there are at least 10 distinct ones, classes otherwise. kind: "classes",
-    every spelling is a class; "number", a score; None: guessed. Raises UserError where guessing would lose something:
-    one label in several spellings, codes that look like numbers; and when nearly every row has a label of its own.
+    A score if some label has a fraction and there are at least 10 distinct ones, classes otherwise; of what the options
+    say nothing is guessed: "classes", every spelling is a class; "number", a score. Raises UserError where guessing
+    would lose something: one label in several spellings, codes that look like numbers; and when nearly every row has a
+    label of its own.
     """
+    if not rows.labels:
+        settle(rows.where, rows.unit, rows.total, rows.bad, options)
+        raise UserError(_none_left(rows))
     counts = Counter(rows.labels)
     del counts[""]
-    notes: list[str] = []
+    kind, notes = options.labels, list[str]()
     if kind == "number":
         return _score(texts, label), (f"column '{label}' is taken as a score, as --labels says",)
     if kind is None:
@@ -125,16 +128,21 @@ class _Lookup:
             return number(name)
         for key in (name, exact(name), ("folded", fold(name))):
             if key is not None and key in self._index:
-                found = self._index[key]
+                index = self._index[key]
                 if key is not name and WHOLE.fullmatch(name) is None:
-                    self.spelled[name] = self.task.labels[found]
-                return found
+                    self.spelled[name] = self.task.labels[index]
+                return index
         return None
 
 
-def _bad(rows: Labelled, place: int, label: str, task: Task, options: ReadOptions) -> BadRow:
-    name, line = rows.labels[place], rows.numbers[place]
-    row = {"texts": rows.texts[place], label: name} if options.drop_bad_rows else None
+def _none_left(rows: Labelled) -> str:
+    why = f", all {rows.total:,} have an empty text" if len(rows.empty) == rows.total else f" of {rows.total:,}"
+    return f"{rows.where}: no row is left{why}"
+
+
+def _bad(rows: Labelled, index: int, label: str, task: Task, options: ReadOptions) -> BadRow:
+    name, line = rows.labels[index], rows.numbers[index]
+    row = {"texts": rows.texts[index], label: name} if options.drop_bad_rows else None
     if is_missing(name) or (fold(name) in DOUBTFUL and not task.regression):
         return BadRow(line, f"no label in column '{label}'", row, name or None)
     if task.regression:
@@ -207,8 +215,8 @@ def _check_spellings(rows: Labelled, label: str, counts: Counter[str]) -> None:
 
 
 def _places(rows: Labelled, name: str, count: int) -> str:
-    found = [line for line, other in zip(rows.numbers, rows.labels, strict=True) if other == name]
-    return f"{rows_text(count)}: {numbers(rows.unit, found)}"
+    lines = [line for line, other in zip(rows.numbers, rows.labels, strict=True) if other == name]
+    return f"{rows_text(count)}: {numbers(rows.unit, lines)}"
 
 
 def _classes(

@@ -27,16 +27,16 @@ def read_file(name: str, train: Path, dev: Path | None, columns: Columns, seed: 
     named, classes are inferred from the train file). Raises UserError.
     """
     texts, label = _columns(name, columns, train)
-    paths = (train,) if dev is None else (train, dev)
-    rows = together(partial(_rows, path, texts, label, options) for path in paths)
+    files = (train,) if dev is None else (train, dev)
+    rows = together(partial(_rows, path, texts, label, options) for path in files)
     notes: list[str] = []
     if name == CUSTOM:
-        shape, guesses = labels.infer(rows[0], texts, label, options.labels)
+        shape, guesses = labels.infer(rows[0], texts, label, options)
         notes += guesses
     else:
         shape = task.find(name)
     parts = together(partial(labels.split, part, shape, label, options) for part in rows)
-    notes += [note for _, found in parts for note in found]
+    notes += [note for _, more in parts for note in more]
     rest = parts[0][0]
     if dev is None:
         rest, held = hold_out(rest, shape, seed)
@@ -59,10 +59,10 @@ def with_parts(folder: Path, read: Callable[[Path, Path | None], Data]) -> Data:
         return data if note is None else Data(**{**vars(data), "notes": (note, *data.notes)})
     problems, parts = [], []
     for what, stems in (("train", ("train",)), ("dev or validation", ("dev", "validation"))):
-        found = [path for path in sorted(folder.iterdir()) if _called(path, stems)]
-        parts += found
-        if len(found) != 1:
-            several = f"more than one {what} file" if found else f"no {what} file"
+        paths = [path for path in sorted(folder.iterdir()) if _called(path, stems)]
+        parts += paths
+        if len(paths) != 1:
+            several = f"more than one {what} file" if paths else f"no {what} file"
             problems.append(f"{folder} has {several} ({', '.join(SUFFIXES)}; there: {listing(folder)})")
     if problems:
         raise UserError(*problems)

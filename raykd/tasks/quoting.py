@@ -28,13 +28,13 @@ class Swallowed:
     end: int
     labels: tuple[str, ...] | None
 
-    def reads_as_rows(self, known: Set[str] | None) -> bool:
+    def reads_as_rows(self, others: Set[str] | None) -> bool:
         """Whether those are labels of other rows; known: these, None where rows have no label."""
-        if known is None or self.labels is None:
+        if others is None or self.labels is None:
             return self.end - self.start > 1  # two lines may have a separator by chance
-        if len(known) > FEW_CLASSES and all(number(label) is not None for label in known):
+        if len(others) > FEW_CLASSES and all(number(label) is not None for label in others):
             return all(number(label) is not None for label in self.labels)
-        return all(label in known for label in self.labels)
+        return all(label in others for label in self.labels)
 
 
 def parser(lines: Iterator[str] | TextIO, separator: str, quoting: str) -> Any:
@@ -55,23 +55,23 @@ def glued(cells: list[str], start: int, separator: str, label: int | None) -> Sw
     if width < 2:
         return None
     line = start
-    for place, cell in enumerate(cells):
+    for index, cell in enumerate(cells):
         parts = LINE_ENDS.split(cell)
         if len(parts) > 1:
             inner = [part.split(separator) for part in parts if part.strip()]
             lengths = {len(row) for row in inner[1:-1]}
-            fits = len(inner) > 1 and len(inner[0]) == width - place and len(inner[-1]) == place + 1
+            fits = len(inner) > 1 and len(inner[0]) == width - index and len(inner[-1]) == index + 1
             if fits and lengths <= {width}:
-                labels = None if label is None else _labels(inner, place, label, cells)
+                labels = None if label is None else _labels(inner, index, label, cells)
                 return Swallowed(line, line + len(parts) - 1, labels)
         line += len(parts) - 1
     return None
 
 
-def _labels(inner: list[list[str]], place: int, label: int, cells: list[str]) -> tuple[str, ...]:
+def _labels(inner: list[list[str]], index: int, label: int, cells: list[str]) -> tuple[str, ...]:
     """The cells in which the labels of the glued rows would stand."""
-    first = cells[label] if label < place else inner[0][label - place]
-    last = inner[-1][label] if label <= place else cells[label]
+    first = cells[label] if label < index else inner[0][label - index]
+    last = inner[-1][label] if label <= index else cells[label]
     return tuple(cell.strip() for cell in (first, *(row[label] for row in inner[1:-1]), last))
 
 
@@ -81,9 +81,10 @@ def explain(path: Path, kind: Format, separator: str, options: ReadOptions, mess
     if "NUL" in message:  # Python 3.10's parser
         return f"{path}, line {end}: a NUL character, which no text holds"
     if "end of data" in message:
-        what = f"the quotation mark that opens a cell of the row on line {start} is never closed"
+        what = f"the quotation mark that opens a cell on line {start} is never closed"
     elif "expected after" in message:
-        what = f"text stands after the quotation mark that closes a cell (line {end})"
+        opened = "of a cell" if end == start else f"of a cell that begins on line {start}"
+        what = f"on line {end} text stands after the closing quotation mark {opened}"
     else:
         what = message
     said = f"{path}, line {start}: malformed quoting: {what}; what follows would be read wrongly"

@@ -32,17 +32,17 @@ class ReadOptions:
 
     def problems(self) -> list[str]:
         """Every value that is not allowed, in a sentence each."""
-        found = []
+        wrong = []
         if self.encoding is not None and not _is_text_encoding(self.encoding):
-            found.append(f"unknown encoding '{self.encoding}' (for example utf-8, latin-1, cp1252, utf-16, gb18030)")
+            wrong.append(f"unknown encoding '{self.encoding}' (for example utf-8, latin-1, cp1252, utf-16, gb18030)")
         if self.separator is not None and (len(self.delimiter("")) != 1 or self.delimiter("") in '"\r\n\0'):
             names = ", ".join(SEPARATORS)
-            found.append(f"separator {self.separator!r}: one character such as ';', or one of {names}")
+            wrong.append(f"separator {self.separator!r}: one character such as ';', or one of {names}")
         if self.quoting not in QUOTING:
-            found.append(unknown("quoting", self.quoting, QUOTING))
+            wrong.append(unknown("quoting", self.quoting, QUOTING))
         if self.labels is not None and self.labels not in LABELS:
-            found.append(unknown("kind of labels", self.labels, LABELS))
-        return found
+            wrong.append(unknown("kind of labels", self.labels, LABELS))
+        return wrong
 
     def delimiter(self, default: str) -> str:
         """The character between cells."""

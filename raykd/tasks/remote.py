@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from typing import Any
 
 from raykd import hub
@@ -53,7 +54,7 @@ def _split(task: Task, found: Any, name: str, notes: list[str]) -> Split:
         notes.extend(dropped)
         return part
     cells = {column: list(found[name][column]) for column in wanted.names}
-    table = Table(where, "row", cells, range(1, len(found[name]) + 1))
+    table = Table(where, "row", cells, array("q", range(1, len(found[name]) + 1)))
     rows = labelled(table, task.texts, task.label_column, keep=False)
     part, dropped = labels.split(rows, task, task.label_column, ReadOptions())
     notes.extend(dropped)

@@ -57,9 +57,9 @@ def groups(labels: Iterable[str]) -> list[list[str]]:
     for label in every:
         value = exact(label)
         kinds.setdefault(fold(label) if value is None else value, []).append(label)
-    found = [group for group in kinds.values() if len(group) > 1]
-    if found:
-        return found
+    several = [group for group in kinds.values() if len(group) > 1]
+    if several:
+        return several
     folded = {label: fold(label) for label in every}
     if len(every) > 2 and all(any(text in words for words in YES_NO) for text in folded.values()):
         sides = [[label for label in every if folded[label] in words] for words in YES_NO]
@@ -77,9 +77,9 @@ def looks_like_codes(labels: Iterable[str]) -> bool:
 
     Numbers have as few decimals as they need, or all as many.
     """
-    found = [match[1] for label in labels if (match := FRACTION.fullmatch(label.strip()))]
-    trailing = any(len(part) > 1 and part.endswith("0") for part in found)
-    return trailing and len({len(part) for part in found}) > 1
+    decimals = [match[1] for label in labels if (match := FRACTION.fullmatch(label.strip()))]
+    trailing = any(len(part) > 1 and part.endswith("0") for part in decimals)
+    return trailing and len({len(part) for part in decimals}) > 1
 
 
 def has_decimal_commas(labels: Iterable[str]) -> bool:
@@ -93,12 +93,12 @@ def lookup(names: tuple[str, ...], numbered: bool) -> Mapping[object, int]:
 
     numbered: the index of a class stands for it too.
     """
-    index: dict[object, int] = {name: place for place, name in enumerate(names)}
+    classes: dict[object, int] = {name: index for index, name in enumerate(names)}
     if numbered:
-        index |= {str(place): place for place in range(len(names)) if str(place) not in index}
+        classes |= {str(index): index for index in range(len(names)) if str(index) not in classes}
     keys: dict[object, set[int]] = {}
-    for name, place in index.items():
+    for name, index in classes.items():
         for key in (exact(str(name)), ("folded", fold(str(name)))):
             if key is not None:
-                keys.setdefault(key, set()).add(place)
-    return index | {key: next(iter(places)) for key, places in keys.items() if len(places) == 1}
+                keys.setdefault(key, set()).add(index)
+    return classes | {key: next(iter(indices)) for key, indices in keys.items() if len(indices) == 1}

@@ -25,12 +25,12 @@ def read(task: Task, path: Path, options: ReadOptions) -> tuple[Split, tuple[str
     bad = list(table.bad)
     questions = []
     for number, *cells in zip(table.numbers, *(table.cells[name] for name in COLUMNS), strict=True):
-        found = _question(*cells)
-        if isinstance(found, str):
+        result = _question(*cells)
+        if isinstance(result, str):
             row = dict(zip(COLUMNS, cells, strict=True)) if options.drop_bad_rows else None
-            bad.append(BadRow(number, found, row))
+            bad.append(BadRow(number, result, row))
         else:
-            questions.append(found)
+            questions.append(result)
     dropped = settle(table.where, table.unit, table.total, bad, options)
     part, notes = split_of(task, table.where, questions)
     return part, (*table.notes, *dropped, *notes)
@@ -57,8 +57,12 @@ def _question(question: Any, context: Any, answers: Any) -> Question | str:
         if reason is not None:
             return f"{reason} in column '{name}'"
         texts.append(text)
-    found = _answers(answers)
-    return "answers that are no texts with an answer_start each" if found is None else Question(*texts, found)
+    result = _answers(answers)
+    return (
+        "answers that are no texts with an answer_start each"
+        if result is None
+        else Question(texts[0], texts[1], result)
+    )
 
 
 def _answers(cell: Any) -> list[Answer] | None:

@@ -28,7 +28,7 @@ def _described(split: Split, task: Task) -> str:
         return f"{rows_text(len(split))}, scores from {min(split.labels):g} to {max(split.labels):g}, mean {mean:.4g}"
     counts = Counter(split.labels)
     shown = [f"{task.labels[int(label)]} {count:,}" for label, count in counts.most_common(SHOWN)]
-    absent = [name for place, name in enumerate(task.labels) if place not in counts]
+    absent = [name for index, name in enumerate(task.labels) if index not in counts]
     more = f", {len(counts) - SHOWN:,} more" if len(counts) > SHOWN else ""
     lacking = f"; no row of {', '.join(absent[:5])}{', ...' if len(absent) > 5 else ''}" if absent else ""
     return f"{rows_text(len(split))}: {', '.join(shown)}{more}{lacking}"
@@ -37,28 +37,28 @@ def _described(split: Split, task: Task) -> str:
 def _repeated(train: Split, dev: Mapping[str, Split]) -> list[str]:
     """Texts are compared by their hashes: a collision in a million rows would miscount by one."""
     notes = []
-    known: dict[int, object] = {}
-    again, against = _count(train, known, add=True)
+    answers: dict[int, object] = {}
+    again, against = _count(train, answers, add=True)
     if again:
         other = f", {against:,} of them with another label" if against else ""
         notes.append(f"train: {rows_text(again)} repeat the text of an earlier one{other}")
     for name, split in dev.items():
-        again, against = _count(split, known, add=False)
+        again, against = _count(split, answers, add=False)
         if again:
             other = f", {against:,} of them with another label there" if against else ""
             notes.append(f"{name}: {again:,} of {rows_text(len(split))} have a text that train has too{other}")
     return notes
 
 
-def _count(split: Split, known: dict[int, object], *, add: bool) -> tuple[int, int]:
+def _count(split: Split, answers: dict[int, object], *, add: bool) -> tuple[int, int]:
+    """How many rows have a text that is among `answers`, and how many of them another answer; add: the others go in."""
     again = against = 0
-    answers = split.answers or split.labels
-    for texts, answer in zip(split.texts, answers, strict=True):
+    for texts, answer in zip(split.texts, split.answers or split.labels, strict=True):
         key = hash(texts)
-        if key not in known:
+        if key not in answers:
             if add:
-                known[key] = answer
+                answers[key] = answer
             continue
         again += 1
-        against += known[key] != answer
+        against += answers[key] != answer
     return again, against

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ class Table:
     where: str  # for messages
     unit: str
     cells: dict[str, list[Any]]
-    numbers: Sequence[int]
+    numbers: array[int]
     notes: list[str] = field(default_factory=list)
     bad: list[BadRow] = field(default_factory=list)
     classes: dict[str, tuple[str, ...]] = field(default_factory=dict)

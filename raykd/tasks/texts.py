@@ -29,7 +29,7 @@ class Texts:
 
 
 def read_texts(
-    place: str | Path,
+    source: str | Path,
     columns: int | Sequence[str],
     *,
     most: int | None = None,
@@ -38,7 +38,7 @@ def read_texts(
     """Texts to learn from.
 
     Args:
-        place: a .txt file (or of another name that is no table's) with a text a line, the two of a pair separated by a
+        source: a .txt file (or of another name that is no table's) with a text a line, the two of a pair separated by a
             tab; a table (see formats.SUFFIXES); a folder whose .txt files, or else whose tables, are read in order of
             name; or a folder that datasets saved.
         columns: the names of a table's text columns, or how many texts a row has. A table without these names must have
@@ -52,7 +52,7 @@ def read_texts(
     Raises:
         UserError: nothing there, a line with another number of texts, no text at all, and what `read_table` refuses.
     """
-    path = Path(place).expanduser()
+    path = Path(source).expanduser()
     if not (path.is_file() or path.is_dir()):  # nor a pipe or a device, which may have no end
         raise UserError(f"no such file or folder of texts: {path.absolute()}")
     names, notes = _names(columns), list[str]()
@@ -91,7 +91,7 @@ def lines_of(where: str, lines: Iterable[str], texts: int) -> tuple[Row, ...]:
     """A row of `texts` texts for every line, as written; empty ones for a blank line. UserError names the line."""
     rows: list[Row] = []
     wrong: list[int] = []
-    found = 0
+    count = 0
     for number, line in enumerate(lines, 1):
         if "\0" in line:
             raise UserError(f"{where}, line {number}: a NUL character, which no text holds")
@@ -100,13 +100,13 @@ def lines_of(where: str, lines: Iterable[str], texts: int) -> tuple[Row, ...]:
             row = ("",) * texts
         if len(row) != texts:
             wrong.append(number)
-            found = found or len(row)
+            count = count or len(row)
         rows.append(row)
     if wrong:
         raise UserError(
-            f"{where}, line {wrong[0]}: {_wish(texts)}, found {found}"
+            f"{where}, line {wrong[0]}: {_wish(texts)}, found {count}"
             + (f" ({len(wrong):,} such lines)" if len(wrong) > 1 else "")
-            + (". A table wants a name in .tsv, or .csv" if found > texts else "")
+            + (". A table wants a name in .tsv, or .csv" if count > texts else "")
         )
     return tuple(rows)
 
@@ -132,11 +132,11 @@ def _of_table(
     path: Path, names: tuple[str, ...], options: ReadOptions, most: int | None, notes: list[str]
 ) -> list[Row]:
     table = read_table(path, Wanted(names, placed=True), options, most)
-    found = _cells(table, names)
+    every = _cells(table, names)
     notes += table.notes
     notes += settle(table.where, table.unit, table.total, table.bad, options)
-    rows = [row for row in found if row is not None and all(text.strip() for text in row)]
-    if empty := sum(row is not None for row in found) - len(rows):
+    rows = [row for row in every if row is not None and all(text.strip() for text in row)]
+    if empty := sum(row is not None for row in every) - len(rows):
         notes.append(f"{rows_text(empty)} of {path} with an empty text left out")
     return rows
 
