@@ -51,11 +51,11 @@ def choose(
 
     Raises UserError: names that are absent, with the nearest ones; names that stand twice.
     """
-    if wanted.placed and not any(_matching(name, present) for name in wanted.names):
+    if wanted.placed and not any(matching(name, present) for name in wanted.names):
         return _by_place(where, wanted, present, following)
     problems, notes, indices = [], [], []
     for name in wanted.names:
-        matches = _matching(name, present)
+        matches = matching(name, present)
         if len(matches) > 1:
             numbers = " and ".join(str(index + 1) for index in matches)
             problems.append(f"{where} has the column '{name}' more than once (columns {numbers}): rename all but one")
@@ -87,7 +87,7 @@ def absent(where: str, name: str, present: Sequence[str]) -> str:
     return f"{where} has no column '{name}': {hint}(present: {shown[:1000]})"
 
 
-def _matching(name: str, present: Sequence[str]) -> list[int]:
+def matching(name: str, present: Sequence[str]) -> list[int]:
     """The columns of that name; where there is none, those that differ by spaces around it."""
     exact = [index for index, other in enumerate(present) if other == name]
     return exact or [index for index, other in enumerate(present) if other.strip() == name.strip()]

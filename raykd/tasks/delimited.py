@@ -16,7 +16,7 @@ from typing import TextIO
 
 from raykd.errors import UserError
 from raykd.tasks.bad_rows import BadRow
-from raykd.tasks.columns import Choice, Wanted, choose
+from raykd.tasks.columns import Wanted, choose
 from raykd.tasks.formats import Format, open_text
 from raykd.tasks.quoting import Swallowed, explain, glued, parser
 from raykd.tasks.read_options import SEPARATORS, ReadOptions, named
@@ -36,27 +36,33 @@ def read_delimited(path: Path, kind: Format, wanted: Wanted, options: ReadOption
     """
     where = str(path)
     with open_text(path, kind, options) as text:
-        lines, separator, skipped = _start(where, text, kind, options)
+        lines, header, separator, skipped = _start(where, text, kind, options)
         try:
-            return _table(where, _rows(lines, separator, options, skipped), separator, wanted, options, most)
+            rows = _rows(lines, separator, options, skipped)
+            return _table(where, rows, header, separator, wanted, options, most)
         except csv.Error as error:
             message = str(error)
+    if (other := _other_separator(header, separator, wanted)) is not None:
+        raise UserError(_separated(where, separator, other))
     raise UserError(explain(path, kind, separator, options, message))
 
 
-def _start(where: str, text: TextIO, kind: Format, options: ReadOptions) -> tuple[Iterator[str], str, int]:
-    """The lines from the header on, the separator, and how many lines stand before them."""
-    default = "\t" if kind.name == "tsv" else ","
-    separator = options.delimiter(default)
-    first = text.readline()
-    said = SEP_LINE.fullmatch(first)
-    if said is None:
-        return chain([first], text) if first else iter(()), separator, 0
-    if options.separator is not None and separator != said[1]:
-        raise UserError(
-            f"{where}: its first line says that {named(said[1])} separates cells, --separator says {named(separator)}"
-        )
-    return text, said[1], 1
+def _start(where: str, text: TextIO, kind: Format, options: ReadOptions) -> tuple[Iterator[str], str, str, int]:
+    """The lines from the header on, that line, the separator, and how many lines stand before them."""
+    separator = options.delimiter("\t" if kind.name == "tsv" else ",")
+    skipped = 0
+    header = text.readline()
+    while header.isspace():
+        skipped += 1
+        header = text.readline()
+    if (sep_line := SEP_LINE.fullmatch(header)) is not None:
+        if options.separator is not None and separator != sep_line[1]:
+            raise UserError(
+                f"{where}: its first line says that {named(sep_line[1])} separates cells, --separator says "
+                f"{named(separator)}"
+            )
+        separator, skipped, header = sep_line[1], skipped + 1, text.readline()
+    return chain([header], text), header, separator, skipped
 
 
 def _rows(lines: Iterator[str], separator: str, options: ReadOptions, skipped: int) -> Iterator[Row]:
@@ -70,13 +76,24 @@ def _rows(lines: Iterator[str], separator: str, options: ReadOptions, skipped: i
 
 
 def _table(
-    where: str, rows: Iterator[Row], separator: str, wanted: Wanted, options: ReadOptions, most: int | None
+    where: str,
+    rows: Iterator[Row],
+    header: str,
+    separator: str,
+    wanted: Wanted,
+    options: ReadOptions,
+    most: int | None,
 ) -> Table:
     first = next(rows, None)
     if first is None:
         raise UserError(f"{where} is empty")
     following = list(islice(rows, PEEK))
-    choice = _choose(where, wanted, first[2], following, separator)
+    try:
+        choice = choose(where, wanted, first[2], [cells for _, _, cells in following])
+    except UserError:
+        if (other := _other_separator(header, separator, wanted)) is not None:
+            raise UserError(_separated(where, separator, other)) from None
+        raise
     columns = [name.strip() for name in first[2]]
     width = len(columns)
     every = chain([first] if choice.headless else [], following, rows)
@@ -113,23 +130,6 @@ def _table(
     return table
 
 
-def _choose(where: str, wanted: Wanted, header: list[str], following: list[Row], separator: str) -> Choice:
-    """The wanted columns; where they are not there but would be with another separator, that is said."""
-    try:
-        return choose(where, wanted, header, [cells for _, _, cells in following])
-    except UserError as error:
-        line = separator.join(header)
-        for other in SEPARATORS.values():
-            if other in (separator, " "):
-                continue
-            names = [name.strip().strip('"') for name in line.split(other)]
-            if len(names) > 1 and all(name.strip() in names for name in wanted.names):
-                raise UserError(_other_separator(where, separator, other)) from None
-            if wanted.placed and len(header) == 1 and len(names) == len(wanted.names) > 1:
-                raise UserError(_other_separator(where, separator, other)) from None
-        raise error
-
-
 def _check_widths(where: str, table: Table, columns: list[str], separator: str, options: ReadOptions) -> None:
     """UserError where so many rows have another number of cells that the file is written in another way."""
     if 2 * len(table.bad) <= table.total or (options.drop_bad_rows and table.numbers):
@@ -158,6 +158,21 @@ def _check_swallowed(where: str, table: Table, suspects: list[Swallowed], wanted
         )
 
 
-def _other_separator(where: str, separator: str, other: str) -> str:
+def _other_separator(header: str, separator: str, wanted: Wanted) -> str | None:
+    """The separator with which the first line has the wanted columns, where it has not with the expected one."""
+    if _has(header, separator, wanted):
+        return None
+    others = [other for other in SEPARATORS.values() if other not in (separator, " ")]
+    return next((other for other in others if _has(header, other, wanted)), None)
+
+
+def _has(header: str, separator: str, wanted: Wanted) -> bool:
+    names = [name.strip().strip('"') for name in header.strip("\r\n").split(separator)]
+    if all(name.strip() in names for name in wanted.names):
+        return True
+    return wanted.placed and len(names) == len(wanted.names) > 1
+
+
+def _separated(where: str, separator: str, other: str) -> str:
     word = next(name for name, sign in SEPARATORS.items() if sign == other)
     return f"{where}: its columns are separated by {named(other)}, not by {named(separator)}: say --separator {word}"

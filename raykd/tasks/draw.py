@@ -36,14 +36,16 @@ def sample_rows(split: Split, task: Task, n: int | None, seed: int = 0) -> Split
 
 
 def _shares(counts: dict[int | float, int], n: int) -> dict[int | float, int]:
-    """`n` divided in proportion to `counts`: the largest remainders are rounded up."""
+    """`n` divided in proportion to `counts`: what is left after rounding down goes to those who lack most."""
     total = sum(counts.values())
     least = int(n >= len(counts))
     shares = {label: max(least, n * count // total) for label, count in counts.items()}
-    by_remainder = sorted(counts, key=lambda label: (-(n * counts[label] % total), label))
-    while (missing := n - sum(shares.values())) != 0:
-        step = 1 if missing > 0 else -1
-        able = [x for x in by_remainder if (shares[x] < counts[x] if step > 0 else shares[x] > least)]
-        for label in able[: abs(missing)] if step > 0 else sorted(able, key=lambda x: -shares[x])[: abs(missing)]:
-            shares[label] += step
+
+    def lacks(label: int | float) -> tuple[int, float]:
+        return n * counts[label] - shares[label] * total, -label
+
+    while sum(shares.values()) < n:
+        shares[max((label for label in counts if shares[label] < counts[label]), key=lacks)] += 1
+    while sum(shares.values()) > n:
+        shares[min((label for label in counts if shares[label] > least), key=lacks)] -= 1
     return shares

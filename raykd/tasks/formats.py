@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from raykd.errors import UserError
-from raykd.tasks.encodings import check_start, fault
+from raykd.tasks.encodings import check_start, fault, other_reading
 from raykd.tasks.read_options import ReadOptions
 
 FORMATS = {
@@ -109,6 +109,19 @@ def check_content(path: Path, kind: Format) -> bytes:
         if start.startswith(magic) and name != kind.name:
             raise UserError(f"{path} is {words.format(path.name)}")
     return start
+
+
+def doubts(path: Path, kind: Format, options: ReadOptions) -> list[str]:
+    """A note on a text file that is read in the encoding asked for, but is sound in UTF-8."""
+    if options.encoding is None or kind.name not in PLAIN:
+        return []
+    try:
+        start = check_content(path, kind)
+    except (OSError, EOFError, zlib.error):
+        return []  # said where it is read
+    if not other_reading(start, options.codec):
+        return []
+    return [f"{path} is sound UTF-8, and read as {options.codec} as --encoding says: do its letters look right?"]
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from raykd.errors import UserError
 from raykd.tasks.bad_rows import BadRow, numbers
-from raykd.tasks.columns import Wanted, absent, choose
+from raykd.tasks.columns import Wanted, absent, choose, matching
 from raykd.tasks.formats import Format, open_text
 from raykd.tasks.read_options import ReadOptions
 from raykd.tasks.table import Table
@@ -49,7 +49,7 @@ def read_json(path: Path, kind: Format, wanted: Wanted, options: ReadOptions, mo
         start = _first_letter(text)
         if start == "":
             raise UserError(f"{where} holds no rows")
-        lined = path.name.lower().removesuffix(".gz").endswith(("jsonl", "ndjson"))
+        lined = is_lined(path)
         if start == "[":
             table = _table(where, "row", _array(where, text.read()), wanted, options, most)
             said = f"{where} is one JSON array, not an object a line: read as such"
@@ -59,6 +59,11 @@ def read_json(path: Path, kind: Format, wanted: Wanted, options: ReadOptions, mo
     if lined == (start == "["):
         table.notes.append(said)
     return table
+
+
+def is_lined(path: Path) -> bool:
+    """Whether the name says that an object stands on each line."""
+    return path.name.lower().removesuffix(".gz").endswith((".jsonl", ".ndjson"))
 
 
 def check_whole(where: str, text: str, content: Any) -> None:
@@ -164,7 +169,7 @@ def _keys(where: str, wanted: Wanted, row: dict[str, Any], table: Table) -> tupl
     try:
         choice = choose(where, wanted, present)
     except UserError:
-        if wanted.placed:
+        if wanted.placed or all(matching(name, present) for name in wanted.names):
             raise
         return ()
     table.notes += choice.notes

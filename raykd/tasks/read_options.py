@@ -67,6 +67,6 @@ def named(separator: str) -> str:
 
 def _is_text_encoding(name: str) -> bool:
     try:
-        return isinstance(b"a\n".decode(name), str)
+        return isinstance("a".encode(name).decode(name), str)
     except (LookupError, ValueError):  # ValueError: UnicodeError, and a name that holds a NUL
         return False

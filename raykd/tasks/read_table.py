@@ -8,7 +8,7 @@ from raykd.errors import UserError
 from raykd.tasks.arrow_tables import is_dataset, read_arrow, read_dataset
 from raykd.tasks.columns import Wanted
 from raykd.tasks.delimited import read_delimited
-from raykd.tasks.formats import check_content, format_of
+from raykd.tasks.formats import check_content, doubts, format_of
 from raykd.tasks.json_rows import read_json
 from raykd.tasks.read_options import DEFAULT, ReadOptions
 from raykd.tasks.table import Table
@@ -47,6 +47,7 @@ def read_table(path: Path, wanted: Wanted, options: ReadOptions = DEFAULT, most:
             except OSError as error:
                 raise UserError(f"{path} cannot be read: {error.strerror}") from error
             table = read_arrow(path, kind, wanted, most)
+        table.notes += doubts(path, kind, options)
     if not table.total:
         raise UserError(f"{path} holds no rows")
     return table

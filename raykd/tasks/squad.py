@@ -19,7 +19,7 @@ from raykd.tasks.data import Data, Split
 from raykd.tasks.formats import FORMATS, format_of, is_table, open_text
 from raykd.tasks.glue import listing
 from raykd.tasks.holdout import hold_out
-from raykd.tasks.json_rows import check_whole
+from raykd.tasks.json_rows import check_whole, is_lined
 from raykd.tasks.own import with_parts
 from raykd.tasks.read_options import ReadOptions
 from raykd.tasks.task import Task
@@ -92,7 +92,7 @@ def _read(task: Task, path: Path, options: ReadOptions) -> tuple[Split, tuple[st
             try:
                 content = json.loads(whole)
             except (ValueError, RecursionError) as error:
-                if not squad_rows.is_row(whole.lstrip().partition("\n")[0]):
+                if not is_lined(path) and not squad_rows.is_row(whole.lstrip().partition("\n")[0]):
                     raise UserError(f"{path} is not JSON: {error}") from None
             else:
                 check_whole(where, whole, content)

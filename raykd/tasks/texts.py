@@ -11,7 +11,7 @@ from raykd.errors import UserError
 from raykd.tasks.arrow_tables import is_dataset
 from raykd.tasks.bad_rows import BadRow, numbers, rows_text, settle
 from raykd.tasks.columns import Wanted
-from raykd.tasks.formats import SUFFIXES, is_lines, is_table, lines_of_text, open_text
+from raykd.tasks.formats import SUFFIXES, doubts, is_lines, is_table, lines_of_text, open_text
 from raykd.tasks.labelled import plain_text
 from raykd.tasks.read_options import DEFAULT, ReadOptions
 from raykd.tasks.read_table import read_table
@@ -174,6 +174,7 @@ def _of_lines(path: Path, texts: int, options: ReadOptions, most: int | None, no
                 raise UserError(f"{path}, line {number}: a NUL character, which no text holds")
             tabs += texts == 1 and "\t" in row[0]
             rows.append(row)
+    notes += doubts(path, lines_of_text(path), options)
     if blank:
         notes.append(f"{rows_text(len(blank))} of {path} blank, left out ({numbers('line', blank)})")
     if tabs:

@@ -107,7 +107,9 @@ def test_wrong_labels(write: Write) -> None:
     with pytest.raises(UserError, match=r"7 with an unknown value .*: 'v0', 'v1', 'v2', 'v3', 'v4', ... \(lines 2, 3"):
         load("sst2", write("a.csv", [{"sentence": "a", "label": f"v{i}"} for i in range(7)]))
     scores = write("b.csv", [{"sentence1": "a", "sentence2": "b", "label": label} for label in ("1.5", "high", "nan")])
-    words = "1 with a label that is no finite number in column 'label': 'high' (line 3); 1 with no label in column 'label'"
+    words = (
+        "1 with a label that is no finite number in column 'label': 'high' (line 3); 1 with no label in column 'label'"
+    )
     with pytest.raises(UserError, match=re.escape(words)):
         load("stsb", scores)
     with pytest.raises(UserError, match="40 distinct values in 40 rows: is it the label"):

@@ -86,8 +86,6 @@ def test_real_answers_are_found_again(shared: Path, tmp_path: Path) -> None:
     for length in (128, 384):
         coded = encode(train, tokenizer, max_length=length, regression=False, cache=tmp_path)
         found = recovered(coded)
-        right = [
-            exact_match(next(iter(found.get(row, {""}))), [one[0][1]]) for row, one in enumerate(train.answers)
-        ]
+        right = [exact_match(next(iter(found.get(row, {""}))), [one[0][1]]) for row, one in enumerate(train.answers)]
         assert np.mean(right) > 0.99
         assert all(len(texts) == 1 for texts in found.values())
