@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TextIO
 
 from raykd.errors import UserError
-from raykd.tasks.bad_rows import BadRow
+from raykd.tasks.bad_rows import BadRow, rows_text
 from raykd.tasks.columns import Wanted, choose
 from raykd.tasks.formats import Format, open_text
 from raykd.tasks.quoting import Swallowed, explain, glued, parser
@@ -121,12 +121,15 @@ def _table(
             add(cells[index])
         numbers.append(start)
     _check_widths(where, table, columns, separator, options)
+    if options.quoting == "none":
+        cells_within = sum(cell[:1] == '"' == cell[-1:] for column in table.cells.values() for cell in column)
+        if cells_within:
+            table.notes.append(f"{cells_within:,} cells of {where} stand within quotation marks, which are kept")
     if suspects:
         _check_swallowed(where, table, suspects, wanted)
     if several:
-        table.notes.append(
-            f"{several:,} rows of {where} span several lines, the longest {longest[0]:,} from line {-longest[1]:,} on"
-        )
+        lines = f"the longest {longest[0]:,} from line {-longest[1]:,} on"
+        table.notes.append(f"{rows_text(several)} of {where} over several lines, {lines}")
     return table
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from raykd.errors import UserError
-from raykd.tasks.bad_rows import BadRow, numbers
+from raykd.tasks.bad_rows import BadRow, numbers, rows_text
 from raykd.tasks.columns import Wanted, absent, choose, matching
 from raykd.tasks.formats import Format, open_text
 from raykd.tasks.read_options import ReadOptions
@@ -133,33 +133,31 @@ def _table(
             break
         if not isinstance(row, dict):
             raise UserError(f"{where}, {unit} {number} is not a JSON object")
-        if type(row) is Repeated:
-            twice.append(number)
         if not keys:  # the names as the file writes them, by the first row that has them
             keys = _keys(where, wanted, row, table)
+        fault = None
         try:
             cells = [row[key] for key in keys or names]
-        except KeyError as error:
+        except KeyError:
             seen |= dict.fromkeys(row)
-            shown = row if options.drop_bad_rows else None
-            table.bad.append(BadRow(number, f"no '{error.args[0]}'", shown))
+            cells, fault = _by_near_names(row, names)
+        if type(row) is Repeated:
+            again = sorted(row.keys_twice & {*keys, *names})
+            fault = f"'{again[0]}' more than once" if again else fault
+            twice += [] if again else [number]
+        if fault is not None:
+            table.bad.append(BadRow(number, fault, row if options.drop_bad_rows else None))
             if len(table.bad) >= EARLY and not table.numbers and any(name not in seen for name in names):
                 break
-            continue
-        if type(row) is Repeated and (again := row.keys_twice & set(keys)):
-            shown = row if options.drop_bad_rows else None
-            table.bad.append(BadRow(number, f"'{min(again)}' more than once", shown))
             continue
         for add, cell in zip(adders, cells, strict=True):
             add(cell)
         table.numbers.append(number)
-    if not table.numbers and seen:
-        lacking = [name for name in names if name not in seen]
-        if lacking:
-            raise UserError(*(absent(where, name, list(seen)) for name in lacking))
-    others = len(twice) - sum("more than once" in row.reason for row in table.bad)
-    if others:
-        table.notes.append(f"{others:,} rows of {where} have a key more than once, not needed ({numbers(unit, twice)})")
+    if not table.numbers and (lacking := [name for name in names if seen and name not in seen]):
+        raise UserError(*(absent(where, name, list(seen)) for name in lacking))
+    if twice:
+        lines = numbers(unit, twice)
+        table.notes.append(f"{rows_text(len(twice))} of {where} with a key more than once that is not needed ({lines})")
     return table
 
 
@@ -174,3 +172,14 @@ def _keys(where: str, wanted: Wanted, row: dict[str, Any], table: Table) -> tupl
         return ()
     table.notes += choice.notes
     return tuple(present[index] for index in choice.indices)
+
+
+def _by_near_names(row: dict[str, Any], names: tuple[str, ...]) -> tuple[list[Any], str | None]:
+    """The cells of a row whose keys differ from the other rows' by spaces, and what is wrong with the row."""
+    present, cells = list(row), []
+    for name in names:
+        keys = matching(name, present)
+        if len(keys) != 1:
+            return [], f"'{name}' more than once" if keys else f"no '{name}'"
+        cells.append(row[present[keys[0]]])
+    return cells, None

@@ -11,7 +11,7 @@ from numbers import Real
 from typing import Any
 
 from raykd.errors import UserError
-from raykd.tasks.bad_rows import BadRow
+from raykd.tasks.bad_rows import BadRow, rows_text
 from raykd.tasks.table import Table
 
 
@@ -52,7 +52,7 @@ def labelled(table: Table, texts: tuple[str, ...], label: str, keep: bool) -> La
             if type(cell) is not str or "\0" in cell:
                 cells[index], why = plain_text(cell)
                 reason = reason if why is None else f"{why} in column '{texts[index]}'"
-                empty = empty or not cells[index]
+                empty = empty or (why is None and not cells[index].strip())
             elif not cell or cell.isspace():
                 empty = True
         if empty and reason is None:
@@ -75,7 +75,7 @@ def labelled(table: Table, texts: tuple[str, ...], label: str, keep: bool) -> La
     for value in read.values.values():
         rows.kinds[value.kind] += value.count if value.text else 0
     if spaced := sum(value.count for value in read.values.values() if value.spaced):
-        rows.notes.append(f"{spaced:,} labels of {table.where} have spaces around them: read without")
+        rows.notes.append(f"spaces around the label of {rows_text(spaced)} of {table.where}: read without")
     return rows
 
 

@@ -36,6 +36,10 @@ def split(rows: Labelled, task: Task, label: str, options: ReadOptions) -> tuple
     Raises UserError for all rows together that have no label, one that is no class of the task or no number, or that
     cannot be used for another reason (unless the options drop them), and when no row remains.
     """
+    if task.regression and rows.kinds["true or false"]:
+        raise UserError(
+            f"{rows.where}: column '{label}' holds true and false, which are no numbers: leave out --labels"
+        )
     lookup_label = _Lookup(task)
     texts, labels, bad = [], [], list(rows.bad)
     values = {name: lookup_label(name) for name in dict.fromkeys(rows.labels)}
@@ -155,11 +159,12 @@ def _bad(rows: Labelled, index: int, label: str, task: Task, options: ReadOption
 
 
 def _stands_for_none(name: str, counts: Counter[str]) -> bool:
-    """Whether "none" or "null" is no class: beside numbers alone, or in very few rows."""
+    """Whether "none" or "null", in whatever spelling, is no class: beside numbers alone, or in very few rows."""
     if fold(name) not in DOUBTFUL:
         return False
     others = [other for other in counts if fold(other) not in DOUBTFUL | MISSING]
-    rare = counts[name] < RARE or counts[name] < counts.total() / 100
+    count = sum(counts[other] for other in counts if fold(other) == fold(name))
+    rare = count < RARE or count < counts.total() / 100
     return bool(others) and (rare or all(number(other) is not None for other in others))
 
 
@@ -229,7 +234,7 @@ def _classes(
         ordered = [name for name in dict.fromkeys(rows.classes) if name in names]
         notes.append(f"column '{label}' holds {_listed(ordered)}, as the file names them")
         if unused := [name for name in rows.classes if name not in names]:
-            notes.append(f"{len(unused):,} classes that {rows.where} names have no row: {', '.join(unused[:10])}")
+            notes.append(f"classes that {rows.where} names and no row has: {', '.join(unused[:10])} ({len(unused):,})")
         return tuple(ordered), tuple(notes)
     values = {name: exact(name) for name in names}
     pointed = [name for name in names if WHOLE.fullmatch(name)]

@@ -41,12 +41,12 @@ def _repeated(train: Split, dev: Mapping[str, Split]) -> list[str]:
     again, against = _count(train, answers, add=True)
     if again:
         other = f", {against:,} of them with another label" if against else ""
-        notes.append(f"train: {rows_text(again)} repeat the text of an earlier one{other}")
+        notes.append(f"train: the text of {rows_text(again)} stands in an earlier one too{other}")
     for name, split in dev.items():
         again, against = _count(split, answers, add=False)
         if again:
             other = f", {against:,} of them with another label there" if against else ""
-            notes.append(f"{name}: {again:,} of {rows_text(len(split))} have a text that train has too{other}")
+            notes.append(f"{name}: the text of {again:,} of {rows_text(len(split))} stands in train too{other}")
     return notes
 
 

@@ -178,7 +178,7 @@ def _of_lines(path: Path, texts: int, options: ReadOptions, most: int | None, no
     if blank:
         notes.append(f"{rows_text(len(blank))} of {path} blank, left out ({numbers('line', blank)})")
     if tabs:
-        notes.append(f"{tabs:,} lines of {path} hold a tab, which is part of the text (a table wants a name in .tsv)")
+        notes.append(f"a tab in {rows_text(tabs)} of {path} is part of the text (a table wants a name in .tsv)")
     return rows
 
 

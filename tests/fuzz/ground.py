@@ -98,6 +98,9 @@ class Ground:
         started = time.perf_counter()
         ended, said, fault, where = _ended(case)
         seconds = time.perf_counter() - started
+        if not fault and case.check is not None:
+            fault = case.check(folder)
+            ended = "failed" if fault else ended
         os.chdir(self.root)
         wrong = litter(before, listing(folder), accepted=ended == "reached")
         if _states(self.root / "base") != untouched:

@@ -77,7 +77,7 @@ def test_another_name_that_stands_twice_is_said(make: Make) -> None:
     data = read(make(["id", "text", "label", "id"], [["1", *row, "2"] for row in BODY]))
     assert rows(data)[1] == ("row number 1", "pos")
     if not str(data.source).endswith((".parquet", ".arrow")):
-        assert any("more than one column 'id'" in note or "have a key more than once" in note for note in data.notes)
+        assert any("more than one column 'id'" in note or "with a key more than once" in note for note in data.notes)
 
 
 @pytest.mark.parametrize(

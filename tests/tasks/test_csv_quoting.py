@@ -104,7 +104,7 @@ def test_rows_with_scores_that_a_pair_of_marks_swallows(tmp_path: Path) -> None:
 def test_cells_of_several_lines_are_counted(tmp_path: Path) -> None:
     content = HEAD + PLAIN + '"one\ntwo\nthree",pos\n' + '"a\nb",neg\n'
     notes = read(write(tmp_path / "a.csv", content)).notes
-    assert f"2 rows of {tmp_path / 'a.csv'} span several lines, the longest 3 from line 10 on" in notes
+    assert f"2 rows of {tmp_path / 'a.csv'} over several lines, the longest 3 from line 10 on" in notes
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_a_tsv_as_pandas_writes_it(tmp_path: Path) -> None:
     frame.to_csv(tmp_path / "a.tsv", sep="\t", index=False)
     data = read(tmp_path / "a.tsv")
     assert [text for text, _ in rows(data)] == [text for text in texts * 4 if text]
-    assert data.notes[1].startswith(f"4 rows of {tmp_path / 'a.tsv'} span several lines")
+    assert data.notes[1].startswith(f"4 rows of {tmp_path / 'a.tsv'} over several lines")
     assert any("4 rows of" in note and "with an empty text dropped (lines 8" in note for note in data.notes)
 
 

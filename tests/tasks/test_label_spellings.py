@@ -98,7 +98,7 @@ def test_different_labels_are_left_alone(tmp_path: Path, labels: list[str]) -> N
 def test_spaces_around_labels_are_no_part_of_them_and_counted(tmp_path: Path) -> None:
     data = read(csv(tmp_path, [" pos", "pos", "neg "] * 6))
     assert data.task.labels == ("neg", "pos")
-    assert f"12 labels of {tmp_path / 'a.csv'} have spaces around them: read without" in data.notes
+    assert f"spaces around the label of 12 rows of {tmp_path / 'a.csv'}: read without" in data.notes
 
 
 def test_whole_numbers_that_became_floats(tmp_path: Path) -> None:
@@ -279,7 +279,7 @@ def test_class_names_that_datasets_keeps(tmp_path: Path, form: str) -> None:
     assert data.task.labels == ("World", "Sports", "Business", "Sci/Tech")
     assert [label for _, label in rows(data)][:4] == ["Sci/Tech", "Sports", "World", "Business"]
     assert any("as the file names them" in note for note in data.notes)
-    assert any("1 classes that" in note and "have no row: Rest" in note for note in data.notes)
+    assert any("names and no row has: Rest (1)" in note for note in data.notes)
 
 
 def test_class_names_settle_what_a_number_means_for_a_named_task(tmp_path: Path) -> None:

@@ -43,19 +43,19 @@ def test_texts_that_come_again_within_and_across(tmp_path: Path) -> None:
     train = [("a", "x"), ("b", "y"), ("a", "x"), ("a", "y"), ("c", "x")]
     dev = [("a", "x"), ("c", "y"), ("new", "x"), ("new", "y"), ("b", "y")]
     said = notes(tmp_path, train, dev)
-    assert "train: 2 rows repeat the text of an earlier one, 1 of them with another label" in said
-    assert "dev: 3 of 5 rows have a text that train has too, 1 of them with another label there" in said
-    assert not any("repeat" in note or "too" in note for note in notes(tmp_path, train[:2], [dev[2], ("z", "y")]))
+    assert "train: the text of 2 rows stands in an earlier one too, 1 of them with another label" in said
+    assert "dev: the text of 3 of 5 rows stands in train too, 1 of them with another label there" in said
+    assert not any("too" in note for note in notes(tmp_path, train[:2], [dev[2], ("z", "y")]))
 
 
 def test_pairs_are_compared_as_pairs(tmp_path: Path) -> None:
     lines = [{"sentence1": a, "sentence2": b, "label": i % 2} for i, (a, b) in enumerate(("ab", "ba", "ac", "ab"))]
     file = str(write(tmp_path / "p.jsonl", "\n".join(map(json.dumps, lines))))
     said = load("rte", file, dev_file=file).notes
-    assert "train: 1 row repeat the text of an earlier one, 1 of them with another label" in said
+    assert "train: the text of 1 row stands in an earlier one too, 1 of them with another label" in said
 
 
 def test_the_cases_with_duplicates(shared: Path) -> None:
     said = read(shared / "cases" / "duplicates" / "dups.csv").notes
-    assert "train: 360 rows repeat the text of an earlier one" in said
-    assert "dev: 400 of 400 rows have a text that train has too" in said
+    assert "train: the text of 360 rows stands in an earlier one too" in said
+    assert "dev: the text of 400 of 400 rows stands in train too" in said

@@ -60,7 +60,7 @@ def test_lines_of_a_file(tmp_path: Path) -> None:
     assert texts.rows == (("one two",), ("three\tfour",), ("five",))
     assert texts.notes == (
         f"1 row of {file} blank, left out (line 2)",
-        f"1 lines of {file} hold a tab, which is part of the text (a table wants a name in .tsv)",
+        f"a tab in 1 row of {file} is part of the text (a table wants a name in .tsv)",
     )
     assert read_texts(str(file), 1, most=2).rows == (("one two",), ("three\tfour",))
 
