@@ -163,7 +163,7 @@ def spaces(name: str | None, console: Console) -> None:
         console.print(table)
         return
     load(name)  # a clear error for a name that is none
-    console.print(escape(shipped().get(name, Path(name)).read_text().rstrip()))
+    console.print(escape(shipped().get(name, Path(name)).read_text(encoding="utf-8").rstrip()))
 
 
 def scores_text(scores: dict[str, float]) -> str:

@@ -20,9 +20,19 @@ STATE, SPLITS = "state.json", "dataset_dict.json"  # what datasets' save_to_disk
 
 
 def read_arrow(path: Path, kind: Format, wanted: Wanted, most: int | None = None) -> Table:
-    """The wanted columns of a Parquet or Arrow file; most: only so many rows.
+    """The wanted columns of a Parquet or Arrow file.
 
-    Raises UserError: not such a file; columns that are absent, stand twice, or hold what is no text and no label.
+    Args:
+        path: the file.
+        kind: which of the two it is.
+        wanted: the columns to read.
+        most: only the first so many rows; None: all.
+
+    Returns:
+        Python's values, and the class names that datasets wrote into the schema.
+
+    Raises:
+        UserError: not such a file; columns that are absent, stand twice, or hold what is no text and no label.
     """
     import pyarrow
     import pyarrow.parquet
@@ -72,7 +82,19 @@ def splits(folder: Path) -> list[str]:
 
 
 def read_dataset(folder: Path, wanted: Wanted, most: int | None = None) -> Table:
-    """The wanted columns of a data set that datasets saved. Raises UserError as `read_arrow`, and for a damaged one."""
+    """The wanted columns of a data set of one split that datasets' save_to_disk wrote.
+
+    Args:
+        folder: the folder of the split.
+        wanted: the columns to read.
+        most: only the first so many rows; None: all.
+
+    Returns:
+        Python's values, and the names of a ClassLabel.
+
+    Raises:
+        UserError: a folder of several splits, a damaged one, and what `read_arrow` refuses.
+    """
     import datasets  # 1-2 s
 
     where = str(folder)

@@ -47,9 +47,20 @@ def rows_text(count: int) -> str:
 
 
 def settle(where: str, unit: str, total: int, bad: Sequence[BadRow], options: ReadOptions) -> tuple[str, ...]:
-    """Notes on the bad rows of a file, which are left out and listed if the options say so. total: all of its rows.
+    """The bad rows of a file, refused, or left out and listed in a file of the workspace if the options say so.
 
-    Raises UserError, one sentence for all of them, if the options do not, or if no other row is there.
+    Args:
+        where: the file, for messages.
+        unit: what a row's number counts, "line" or "row".
+        total: all rows of the file.
+        bad: those that cannot be used.
+        options: whether they are dropped.
+
+    Returns:
+        A note that says how many, why, and where they are listed; none where there are none.
+
+    Raises:
+        UserError: one sentence for all of them, if they are not to be dropped, or if no other row is there.
     """
     if not bad:
         return ()

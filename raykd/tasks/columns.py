@@ -47,9 +47,17 @@ def choose(
 ) -> Choice:
     """The wanted columns among those present.
 
-    following: some rows after the line that `present` was read from, which may be a row itself; None: it is none.
+    Args:
+        where: the file, for messages.
+        wanted: names, and whether columns may be taken in order where none of the names is there.
+        present: the names in the file, in its order.
+        following: some rows after the line that `present` was read from, which may be a row itself; None: it is none.
 
-    Raises UserError: names that are absent, with the nearest ones; names that stand twice.
+    Returns:
+        Which column each wanted name is, and what is to be said of it.
+
+    Raises:
+        UserError: names that are absent, with the nearest ones; names that stand twice.
     """
     if wanted.placed and not any(matching(name, present) for name in wanted.names):
         return _by_place(where, wanted, present, following)

@@ -29,10 +29,20 @@ Row = tuple[int, int, list[str]]  # its first and its last line, and its cells
 
 
 def read_delimited(path: Path, kind: Format, wanted: Wanted, options: ReadOptions, most: int | None = None) -> Table:
-    """The wanted columns of a CSV or TSV file; most: only so many rows.
+    """The wanted columns of a CSV or TSV file.
 
-    Raises UserError: malformed quoting, another separator, absent columns, an empty file. Rows with another number of
-    cells than the header are the table's bad ones.
+    Args:
+        path: the file.
+        kind: its format; it says which separator is expected, and whether the file is packed.
+        wanted: the columns to read.
+        options: separator, quoting and encoding where they are not the usual ones.
+        most: only the first so many rows; None: all.
+
+    Returns:
+        The cells to the letter. Rows with another number of cells than the header are the table's bad ones.
+
+    Raises:
+        UserError: malformed quoting, rows swallowed by a quotation mark, another separator, absent columns, no header.
     """
     where = str(path)
     with open_text(path, kind, options) as text:
@@ -149,7 +159,7 @@ def _check_widths(where: str, table: Table, columns: list[str], separator: str, 
 def _check_swallowed(where: str, table: Table, suspects: list[Swallowed], wanted: Wanted) -> None:
     """UserError where the lines of a cell read as rows, to the label: a quotation mark too many has swallowed them."""
     label = wanted.label
-    labels = None if label is None else {str(cell).strip() for cell in table.cells[label]}
+    labels = None if label is None else set(table.cells[label])
     faults = [suspect for suspect in suspects if suspect.reads_as_rows(labels)]
     if faults:
         first = faults[0]

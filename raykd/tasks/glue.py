@@ -62,6 +62,7 @@ def _tabbed(path: Path, wanted: Wanted, header: tuple[str, ...], options: ReadOp
     cells: list[list[str]] = [[] for _ in wanted.names]
     numbers = array("q")
     bad: list[BadRow] = []
+    quoted = 0
     with open_text(path, Format("tsv", packed=False), options) as text:
         text.reconfigure(newline="\n")  # a carriage return within a row, as other signs that end lines, is a character
         rows = ((number, line.rstrip("\r\n").split("\t")) for number, line in enumerate(text, 1))
@@ -75,9 +76,17 @@ def _tabbed(path: Path, wanted: Wanted, header: tuple[str, ...], options: ReadOp
                 shown = row if options.drop_bad_rows else None
                 bad.append(BadRow(number, f"{len(row)} cells instead of {len(columns)}", shown))
                 continue
-            for column, place in zip(cells, choice.indices, strict=True):
-                column.append(row[place])
+            for column, index in zip(cells, choice.indices, strict=True):
+                cell = row[index]
+                column.append(cell)
+                quoted += '""' in cell[1:-1] and cell[0] == '"' == cell[-1]
             numbers.append(number)
     if not numbers and not bad:
         raise UserError(f"{where} holds no rows")
-    return Table(where, "line", dict(zip(wanted.names, cells, strict=True)), numbers, list(choice.notes), bad)
+    notes = list(choice.notes)
+    if quoted:
+        notes.append(
+            f"{quoted:,} cells of {where} look quoted, as pandas writes them: GLUE's files have no quoting, so the "
+            "marks are kept. Name the columns (--text-columns) to read the file as your own"
+        )
+    return Table(where, "line", dict(zip(wanted.names, cells, strict=True)), numbers, notes, bad)

@@ -39,10 +39,20 @@ DECODER = json.JSONDecoder(object_pairs_hook=object_of)
 
 
 def read_json(path: Path, kind: Format, wanted: Wanted, options: ReadOptions, most: int | None = None) -> Table:
-    """The wanted columns of a file of JSON objects, whichever way they stand in it; most: only so many rows.
+    """The wanted columns of a file of JSON objects, one a line or in one array, whatever the file is called.
 
-    Raises UserError: what is no JSON, with the line; rows that are no objects; absent columns. Rows without one of the
-    columns, or with one twice, are the table's bad ones.
+    Args:
+        path: the file.
+        kind: its format; it says whether the file is packed.
+        wanted: the columns to read.
+        options: the encoding, and whether what bad rows hold is kept.
+        most: only the first so many rows; None: all.
+
+    Returns:
+        JSON's own values. Rows without one of the columns, or with one twice, are the table's bad ones.
+
+    Raises:
+        UserError: what is no JSON, with the line; rows that are no objects; absent columns.
     """
     where = str(path)
     with open_text(path, kind, options) as text:

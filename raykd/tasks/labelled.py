@@ -12,6 +12,7 @@ from typing import Any
 
 from raykd.errors import UserError
 from raykd.tasks.bad_rows import BadRow, rows_text
+from raykd.tasks.spellings import number as number_of
 from raykd.tasks.table import Table
 
 
@@ -39,8 +40,17 @@ class Labelled:
 def labelled(table: Table, texts: tuple[str, ...], label: str, keep: bool) -> Labelled:
     """The rows of a table as texts and labels.
 
-    keep: what a bad row holds is kept, to be listed, and rows with an empty text are among the bad ones. Raises
-    UserError where most cells of a column are neither texts nor labels.
+    Args:
+        table: the cells.
+        texts: the one or two columns of texts.
+        label: the column of labels.
+        keep: what a bad row holds is kept, to be listed, and rows with an empty text are among the bad ones.
+
+    Returns:
+        Rows whose texts hold something and whose labels are a single value, and the others by number and reason.
+
+    Raises:
+        UserError: most cells of a column are neither texts nor labels.
     """
     rows = Labelled(table.where, table.unit, table.total, table.classes.get(label, ()), bad=list(table.bad))
     read = _LabelReader(rows.classes)
@@ -74,6 +84,9 @@ def labelled(table: Table, texts: tuple[str, ...], label: str, keep: bool) -> La
     _check_columns(table, rows.bad, (*texts, label), label)
     for value in read.values.values():
         rows.kinds[value.kind] += value.count if value.text else 0
+    for index, name in enumerate(texts):
+        if rows.texts and all(number_of(row[index]) is not None for row in rows.texts):
+            rows.notes.append(f"every text in column '{name}' of {table.where} is a number: is it the right column?")
     if spaced := sum(value.count for value in read.values.values() if value.spaced):
         rows.notes.append(f"spaces around the label of {rows_text(spaced)} of {table.where}: read without")
     return rows

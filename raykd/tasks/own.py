@@ -13,6 +13,7 @@ from raykd.tasks.data import Columns, Data
 from raykd.tasks.formats import SUFFIXES, is_table
 from raykd.tasks.glue import listing
 from raykd.tasks.holdout import hold_out
+from raykd.tasks.infer import infer
 from raykd.tasks.labelled import Labelled, labelled
 from raykd.tasks.read_options import ReadOptions
 from raykd.tasks.read_table import read_table
@@ -31,7 +32,7 @@ def read_file(name: str, train: Path, dev: Path | None, columns: Columns, seed: 
     rows = together(partial(_rows, path, texts, label, options) for path in files)
     notes: list[str] = []
     if name == CUSTOM:
-        shape, guesses = labels.infer(rows[0], texts, label, options)
+        shape, guesses = infer(rows[0], texts, label, options)
         notes += guesses
     else:
         shape = task.find(name)

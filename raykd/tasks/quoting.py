@@ -22,7 +22,10 @@ FEW_CLASSES = 20  # of more different numbers than these any number may be anoth
 
 @dataclass(frozen=True)
 class Swallowed:
-    """A cell over lines `start` to `end` whose lines have as many cells as rows; labels: where theirs would stand."""
+    """A cell over lines `start` to `end` whose lines have as many cells as rows.
+
+    labels: what stands where theirs would, to the letter: after a comma of prose there is a space.
+    """
 
     start: int
     end: int
@@ -33,7 +36,7 @@ class Swallowed:
         if others is None or self.labels is None:
             return self.end - self.start > 1  # two lines may have a separator by chance
         if len(others) > FEW_CLASSES and all(number(label) is not None for label in others):
-            return all(number(label) is not None for label in self.labels)
+            return all(number(label) is not None and label[:1] != " " for label in self.labels)
         return all(label in others for label in self.labels)
 
 
@@ -72,7 +75,7 @@ def _labels(inner: list[list[str]], index: int, label: int, cells: list[str]) ->
     """The cells in which the labels of the glued rows would stand."""
     first = cells[label] if label < index else inner[0][label - index]
     last = inner[-1][label] if label <= index else cells[label]
-    return tuple(cell.strip() for cell in (first, *(row[label] for row in inner[1:-1]), last))
+    return (first, *(row[label] for row in inner[1:-1]), last)
 
 
 def explain(path: Path, kind: Format, separator: str, options: ReadOptions, message: str) -> str:

@@ -20,7 +20,19 @@ WANTED = Wanted(COLUMNS[:2], COLUMNS[2], nested=frozenset({COLUMNS[2]}))
 
 
 def read(task: Task, path: Path, options: ReadOptions) -> tuple[Split, tuple[str, ...]]:
-    """The split in a file of rows, or in a folder that datasets saved, and notes. Raises UserError."""
+    """The questions in a file of rows, or in a folder that datasets saved.
+
+    Args:
+        task: squad or squad_v2.
+        path: the file or folder.
+        options: encoding, and whether rows that are no questions are dropped.
+
+    Returns:
+        The split, and notes on what was dropped or moved.
+
+    Raises:
+        UserError: absent columns, rows that are no questions, and what `split_of` refuses.
+    """
     table = read_table(path, WANTED, options)
     bad = list(table.bad)
     questions = []

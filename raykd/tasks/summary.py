@@ -13,7 +13,16 @@ SHOWN = 10  # classes named with their rows
 
 
 def summary(train: Split, dev: Mapping[str, Split], task: Task) -> tuple[str, ...]:
-    """Notes on the splits: a line each, and one for what comes again within train or across."""
+    """What the splits hold, for a person.
+
+    Args:
+        train: the rows to learn from.
+        dev: the other splits by name.
+        task: class names, or that labels are numbers or spans.
+
+    Returns:
+        A line a split with rows and classes or scores; a line for texts that come again within train or across.
+    """
     parts = {"train": train, **dev}
     notes = [f"{name}: {_described(split, task)}" for name, split in parts.items()]
     return (*notes, *_repeated(train, dev))

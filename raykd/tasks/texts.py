@@ -73,7 +73,16 @@ def read_texts(
 def read_inputs(path: Path, columns: int | Sequence[str], options: ReadOptions = DEFAULT) -> Texts:
     """Texts to answer: a row for every line of a file of lines, blank ones too, or for every row of a table.
 
-    columns, options: as for `read_texts`. Raises UserError; also for a line with another number of texts.
+    Args:
+        path: the file, a table if its name says so, lines otherwise.
+        columns: as for `read_texts`.
+        options: how text files are written.
+
+    Returns:
+        The texts as they are written, empty ones for a blank line.
+
+    Raises:
+        UserError: no such file, a line with another number of texts, and what `read_table` refuses.
     """
     if not path.is_file():
         raise UserError(f"no such file: {path}")

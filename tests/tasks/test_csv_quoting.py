@@ -31,6 +31,8 @@ PLAIN = "".join(f"row number {i},{('neg', 'pos')[i % 2]}\n" for i in range(8))
         ("\u2028 and \x85 do not end lines,pos", "\u2028 and \x85 do not end lines"),
         ('"a list:\nflour, 200\nsugar, 100",pos', "a list:\nflour, 200\nsugar, 100"),
         ('"yes,\nno",pos', "yes,\nno"),
+        ('"it is good, neg\nno, it is not",pos', "it is good, neg\nno, it is not"),
+        ('"so bad, neg\nas can be",pos', "so bad, neg\nas can be"),
         ("w" * 200_000 + ",pos", "w" * 200_000),
     ],
 )

@@ -9,6 +9,7 @@ import lzma
 import sqlite3
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,6 +21,7 @@ from raykd.errors import UserError
 from raykd.tasks.load import load
 from tests.tasks.reading import OWN, read, refused, rows, write
 
+packed = partial(gzip.compress, mtime=0)  # the same bytes at every call: they are part of tests' names
 ROWS = [{"text": f"row {i}, größe 💀", "label": ("neg", "pos")[i % 2]} for i in range(12)]
 CSV = "text,label\n" + "".join(f'"{row["text"]}",{row["label"]}\n' for row in ROWS)
 TSV = CSV.replace('",', '"\t').replace("text,label", "text\tlabel")
@@ -64,12 +66,12 @@ FORMS: dict[str, Callable[[Path], object]] = {
     "a.v2.json": lambda path: path.write_text(json.dumps(ROWS, indent=2)),
     "lines.json": lambda path: path.write_text(LINES),
     "array.jsonl": lambda path: path.write_text(json.dumps(ROWS)),
-    "a.csv.gz": lambda path: path.write_bytes(gzip.compress(CSV.encode())),
-    "a.Csv.GZ": lambda path: path.write_bytes(gzip.compress(CSV.encode())),
-    "a.tsv.gz": lambda path: path.write_bytes(gzip.compress(TSV.encode())),
-    "a.jsonl.gz": lambda path: path.write_bytes(gzip.compress(LINES.encode())),
-    "two.jsonl.gz": lambda path: path.write_bytes(gzip.compress(HALVES[0]) + gzip.compress(HALVES[1])),
-    "a.json.gz": lambda path: path.write_bytes(gzip.compress(json.dumps(ROWS).encode())),
+    "a.csv.gz": lambda path: path.write_bytes(packed(CSV.encode())),
+    "a.Csv.GZ": lambda path: path.write_bytes(packed(CSV.encode())),
+    "a.tsv.gz": lambda path: path.write_bytes(packed(TSV.encode())),
+    "a.jsonl.gz": lambda path: path.write_bytes(packed(LINES.encode())),
+    "two.jsonl.gz": lambda path: path.write_bytes(packed(HALVES[0]) + packed(HALVES[1])),
+    "a.json.gz": lambda path: path.write_bytes(packed(json.dumps(ROWS).encode())),
     "a.parquet": lambda path: pq.write_table(TABLE, path),
     "a.PARQUET": lambda path: pq.write_table(TABLE, path, compression="zstd"),
     "a.arrow": _arrow,
@@ -100,12 +102,12 @@ def test_every_form_reads_to_the_same_rows(tmp_path: Path, name: str) -> None:
         ("a.csv.zst", b"", "packed in a way that is not read"),
         ("a.pkl", b"", "Python's own form: write it as Parquet or JSONL"),
         ("a.db", b"", "a database: export the table as CSV"),
-        ("a.parquet.gz", gzip.compress(b"PAR1"), "unpack it first (gunzip)"),
-        ("a.gz", gzip.compress(CSV.encode()), "unknown kind of file '.gz' (allowed: .csv, .tsv"),
+        ("a.parquet.gz", packed(b"PAR1"), "unpack it first (gunzip)"),
+        ("a.gz", packed(CSV.encode()), "unknown kind of file '.gz' (allowed: .csv, .tsv"),
         ("a.yaml", b"", "unknown kind of file '.yaml'"),
         ("a", b"", "unknown kind of file ''"),
         ("a.txt", b"text\n", "holds lines of text: a table with named columns is wanted"),
-        ("a.csv", gzip.compress(CSV.encode()), "a.csv is a gzip file: call it a.csv.gz"),
+        ("a.csv", packed(CSV.encode()), "a.csv is a gzip file: call it a.csv.gz"),
         ("a.jsonl", bz2.compress(CSV.encode()), "a.jsonl is packed by bzip2"),
         ("a.tsv", lzma.compress(CSV.encode()), "a.tsv is packed by xz"),
         ("b.csv", b"PK\x03\x04...", "a zip archive or a spreadsheet"),
@@ -113,8 +115,8 @@ def test_every_form_reads_to_the_same_rows(tmp_path: Path, name: str) -> None:
         ("c.csv", b"ARROW1..", "an Arrow file: call it .arrow"),
         ("a.arrow", b"PAR1....", "a Parquet file: call it .parquet"),
         ("b.csv.gz", CSV.encode(), "b.csv.gz is called .gz, but is no gzip file"),
-        ("c.csv.gz", gzip.compress(CSV.encode())[:60], "damaged or cut short"),
-        ("d.csv.gz", gzip.compress(CSV.encode())[:40] + b"\x00" * 80, "damaged or cut short"),
+        ("c.csv.gz", packed(CSV.encode())[:60], "damaged or cut short"),
+        ("d.csv.gz", packed(CSV.encode())[:40] + b"\x00" * 80, "damaged or cut short"),
         ("d.csv", b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "a pointer of Git LFS"),
         ("e.csv", b"<!DOCTYPE html><html>", "an HTML page"),
         ("f.csv", b"SQLite format 3\x00", "a SQLite database"),

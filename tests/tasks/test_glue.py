@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from raykd.errors import UserError
-from raykd.tasks.load import ReadOptions, load
+from raykd.tasks.load import Columns, ReadOptions, load
 
 SIZES = {  # rows of train and dev
     "cola": (8551, 1043),
@@ -105,6 +105,18 @@ def test_empty_texts_are_dropped_and_counted(tmp_path: Path) -> None:
     assert data.notes[0] == f"1 row of {tmp_path}/RTE/train.tsv with an empty text dropped (line 202)"
     with pytest.raises(UserError, match="no row is left, all 2 have an empty text"):
         load("rte", _rte(tmp_path / "RTE", ["0\t\tb\tentailment", "1\ta\t\tentailment"]))
+
+
+def test_quotation_marks_are_characters_in_a_glue_folder_alone(tmp_path: Path) -> None:
+    folder = _rte(tmp_path / "RTE", [*GOOD, '200\t"he said ""hi"" to me"\t"b\tentailment'])
+    data = load("rte", folder)
+    assert data.train.texts[-1] == ('"he said ""hi"" to me"', '"b')
+    assert any("1 cells of" in note and "look quoted, as pandas writes them" in note for note in data.notes)
+    own = Columns(("sentence1", "sentence2"), "label")
+    with pytest.raises(UserError, match="line 202: malformed quoting"):
+        load("rte", folder, columns=own)
+    folder = _rte(tmp_path / "RTE", [*GOOD, '200\t"he said ""hi"" to me"\tb\tentailment'])
+    assert load("rte", folder, columns=own).train.texts[-1] == ('he said "hi" to me', "b")
 
 
 def test_problems_of_all_files_come_at_once(tmp_path: Path) -> None:

@@ -192,9 +192,9 @@ def test_scores_with_what_is_none(tmp_path: Path) -> None:
         assert len(read(file, drop_bad_rows=True).train) == 50
     with pytest.raises(UserError, match="1 with a label that is no finite number"):
         load("custom", str(csv(tmp_path, ["1", "2", "x"])), columns=OWN, options=ReadOptions(labels="number"))
-    for odd in (float("inf"), float("nan"), float("-inf")):
-        assert "1 of 51 rows cannot be used" in refused(jsonl(tmp_path, [*map(float, scores), odd]))
-        assert "cannot be used" in refused(jsonl(tmp_path, [*[0, 1] * 10, odd]))
+    for value in (float("inf"), float("nan"), float("-inf")):
+        assert "1 of 51 rows cannot be used" in refused(jsonl(tmp_path, [*map(float, scores), value]))
+        assert "cannot be used" in refused(jsonl(tmp_path, [*[0, 1] * 10, value]))
 
 
 def test_decimal_commas_are_named(tmp_path: Path) -> None:

@@ -174,20 +174,20 @@ def test_rows_to_answer_are_as_many_as_lines(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_standard_input_is_utf_8_whatever_the_locale(monkeypatch: pytest.MonkeyPatch) -> None:
-    def given(content: bytes, encoding: str) -> None:
+    def feed(content: bytes, encoding: str) -> None:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content), encoding))
 
     for encoding in ("utf-8", "ascii", "latin-1"):
-        given("größe 💀\r\n\nzwei\n".encode(), encoding)
+        feed("größe 💀\r\n\nzwei\n".encode(), encoding)
         assert read_rows(None, 1) == [["größe 💀"], [""], ["zwei"]]
-    given("café\n".encode("latin-1"), "utf-8")
+    feed("café\n".encode("latin-1"), "utf-8")
     with pytest.raises(UserError, match="the input, line 1: byte 0xe9 is not UTF-8"):
         read_rows(None, 1)
-    given("café\n".encode("latin-1"), "utf-8")
+    feed("café\n".encode("latin-1"), "utf-8")
     assert read_rows(None, 1, (), ReadOptions(encoding="latin-1")) == [["café"]]
-    given("a\u2028b\x85c\n".encode(), "utf-8")
+    feed("a\u2028b\x85c\n".encode(), "utf-8")
     assert read_rows(None, 1) == [["a\u2028b\x85c"]]
-    given(b"a\tb\nc\n", "utf-8")
+    feed(b"a\tb\nc\n", "utf-8")
     with pytest.raises(UserError, match="the input, line 2: 2 texts"):
         read_rows(None)
 
