@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -73,14 +74,13 @@ def choose(
             indices.append(matches[0])
             if present[matches[0]] != name:
                 notes.append(
-                    f"column '{present[matches[0]]}' of {where} taken as '{name.strip()}': the space is left out"
+                    f"column '{present[matches[0]]}' of {where} taken as '{bare(name)}': the space is left out"
                 )
     if problems:
         raise UserError(*problems)
     if len(set(indices)) < len(indices):
         raise UserError(f"{where}: columns {some(wanted.names)} are one column: texts and label must be different ones")
-    others = [name for name in present if name.strip()]
-    twice = sorted({name for name in others if others.count(name) > 1})
+    twice = sorted(name for name, count in Counter(present).items() if count > 1 and name.strip())
     if twice:
         notes.append(f"{where} has more than one column {some(twice)}: not needed, left aside")
     return Choice(tuple(indices), tuple(notes))
@@ -88,7 +88,7 @@ def choose(
 
 def absent(where: str, name: str, present: Sequence[str]) -> str:
     """A sentence for a column that is not there, with the nearest one that is."""
-    same = [other for other in present if other.strip().casefold() == name.strip().casefold()]
+    same = [other for other in present if bare(other).casefold() == bare(name).casefold()]
     near = same or difflib.get_close_matches(name, present, n=1, cutoff=0.5)
     hint = f"did you mean '{near[0]}'? " if near else ""
     shown = ", ".join(present[:SHOWN]) + (", ..." if len(present) > SHOWN else "")
@@ -98,7 +98,12 @@ def absent(where: str, name: str, present: Sequence[str]) -> str:
 def matching(name: str, present: Sequence[str]) -> list[int]:
     """The columns of that name; where there is none, those that differ by spaces around it."""
     exact = [index for index, other in enumerate(present) if other == name]
-    return exact or [index for index, other in enumerate(present) if other.strip() == name.strip()]
+    return exact or [index for index, other in enumerate(present) if bare(other) == bare(name)]
+
+
+def bare(name: str) -> str:
+    """A column's name without spaces around it, and without the marks that stand before a file's text."""
+    return name.strip().strip("\ufeff\u200b").strip()
 
 
 def _by_place(where: str, wanted: Wanted, present: Sequence[str], following: Sequence[Sequence[str]] | None) -> Choice:

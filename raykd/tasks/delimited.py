@@ -16,7 +16,7 @@ from typing import TextIO
 
 from raykd.errors import UserError
 from raykd.tasks.bad_rows import BadRow, rows_text
-from raykd.tasks.columns import Wanted, choose
+from raykd.tasks.columns import Wanted, bare, choose
 from raykd.tasks.formats import Format, open_text
 from raykd.tasks.quoting import Swallowed, explain, glued, parser
 from raykd.tasks.read_options import SEPARATORS, ReadOptions, named
@@ -104,8 +104,8 @@ def _table(
         if (other := _other_separator(header, separator, wanted)) is not None:
             raise UserError(_separated(where, separator, other)) from None
         raise
-    columns = [name.strip() for name in first[2]]
-    width = len(columns)
+    columns = [bare(name) for name in first[2]]
+    width, last = len(columns), None if choice.headless else first[2][-1]
     every = chain([first] if choice.headless else [], following, rows)
     table = Table(where, "line", {name: [] for name in wanted.names}, array("q"), list(choice.notes))
     adders = [(table.cells[name].append, index) for name, index in zip(wanted.names, choice.indices, strict=True)]
@@ -127,6 +127,9 @@ def _table(
             longest = max(longest, (end - start + 1, -start))
             if (swallowed := glued(cells, start, separator, label)) is not None:
                 suspects.append(swallowed)
+        if cells[-1] == last and start > first[1] and width > 1 and list(map(bare, cells)) == columns:
+            table.bad.append(BadRow(start, "the header's names again", cells if options.drop_bad_rows else None))
+            continue
         for add, index in adders:
             add(cells[index])
         numbers.append(start)
@@ -147,13 +150,14 @@ def _check_widths(where: str, table: Table, columns: list[str], separator: str, 
     """UserError where so many rows have another number of cells that the file is written in another way."""
     if 2 * len(table.bad) <= table.total or (options.drop_bad_rows and table.numbers):
         return
-    reasons = {row.reason for row in table.bad}
-    if len(reasons) == 1:
-        raise UserError(
-            f"{where}: {len(table.bad):,} of {table.total:,} rows have {table.bad[0].reason}, which the first line has "
-            f"({', '.join(columns)[:200]}), separated by {named(separator)}: is the first line the header, does each "
-            "row end in a separator that the header lacks, or is the separator another one (--separator)?"
-        )
+    reasons = sorted({row.reason for row in table.bad})
+    shown = reasons[0] if len(reasons) == 1 else f"another number of cells than {len(columns)}"
+    raise UserError(
+        f"{where}: {len(table.bad):,} of {table.total:,} rows have {shown}, as the first line has "
+        f"({', '.join(columns)[:200]}), separated by {named(separator)}: is the first line the header? Does each row "
+        "end in a separator that the header lacks? Do cells that hold the separator stand within quotation marks? Is "
+        "the separator another one (--separator)?"
+    )
 
 
 def _check_swallowed(where: str, table: Table, suspects: list[Swallowed], wanted: Wanted) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 from raykd.errors import UserError
-from raykd.tasks.bad_rows import numbers, rows_text, settle
+from raykd.tasks.bad_rows import numbers, rows_text, settle, some
 from raykd.tasks.labelled import Labelled
 from raykd.tasks.labels import none_left
 from raykd.tasks.read_options import ReadOptions
@@ -25,6 +26,7 @@ from raykd.tasks.task import CUSTOM, Task
 
 MANY = 10  # so many distinct labels with a fraction among them are a score, not classes
 RARE = 3  # fewer rows with the label "none" or "null" than these are rows without a label
+LIST = re.compile(r"\[.*\]|\{.*\}", re.DOTALL)
 NUMBERS = 0.9  # of a column of which so many labels are numbers, the others are mistakes
 
 
@@ -65,6 +67,12 @@ def infer(rows: Labelled, texts: tuple[str, ...], label: str, options: ReadOptio
     if not counts:
         raise UserError(f"{rows.where}: no row has a label in column '{label}' ({rows_text(rows.total)})")
     names = list(counts)
+    lists = sum(count for name, count in counts.items() if LIST.fullmatch(name))
+    if kind is None and 2 * lists > counts.total():
+        raise UserError(
+            f"{rows.where}: labels in column '{label}' read as lists ({', '.join(names[:3])[:200]}): one label a row "
+            "is wanted, or say --labels classes if they are names"
+        )
     if kind is None and not rows.classes:
         if guess := _guess_score(rows, label, counts):
             return _score(texts, label), (guess, *notes)
@@ -170,6 +178,8 @@ def _classes(
     else:
         ordered, hint = sorted(names), ""
     notes.insert(0, f"column '{label}' holds {_listed(ordered)}{hint}")
+    if single := [name for name in ordered if counts[name] == 1]:
+        notes.append(f"of {rows_text(len(rows.labels))} only one is of class {some(single)}")
     if rows.kinds["true or false"]:
         notes.append(f"column '{label}' holds true and false: 1 is true, 0 is false")
     if kind == "classes" and (same := groups(names)):

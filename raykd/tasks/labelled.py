@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,8 +13,16 @@ from typing import Any
 
 from raykd.errors import UserError
 from raykd.tasks.bad_rows import BadRow, rows_text
-from raykd.tasks.spellings import number as number_of
+from raykd.tasks.spellings import NUMBER
 from raykd.tasks.table import Table
+
+# What a whole column of texts may be that some tool wrote as text.
+LOOKS = (
+    (NUMBER, "is a number: is it the right column?"),
+    (re.compile(r"b(['\"]).*\1", re.DOTALL), "reads as Python's bytes (b'...'): decode them before they are written"),
+    (re.compile(r"\[.*\]", re.DOTALL), "reads as a list: join its words before they are written"),
+    (re.compile(r"'.*'", re.DOTALL), "stands within single quotation marks, which are kept"),
+)
 
 
 @dataclass
@@ -85,8 +94,9 @@ def labelled(table: Table, texts: tuple[str, ...], label: str, keep: bool) -> La
     for value in read.values.values():
         rows.kinds[value.kind] += value.count if value.text else 0
     for index, name in enumerate(texts):
-        if rows.texts and all(number_of(row[index]) is not None for row in rows.texts):
-            rows.notes.append(f"every text in column '{name}' of {table.where} is a number: is it the right column?")
+        for pattern, words in LOOKS:
+            if rows.texts and all(pattern.fullmatch(row[index].strip()) for row in rows.texts):
+                rows.notes.append(f"every text in column '{name}' of {table.where} {words}")
     if spaced := sum(value.count for value in read.values.values() if value.spaced):
         rows.notes.append(f"spaces around the label of {rows_text(spaced)} of {table.where}: read without")
     return rows

@@ -34,7 +34,7 @@ def read_table(path: Path, wanted: Wanted, options: ReadOptions = DEFAULT, most:
     else:
         kind = format_of(path)
         if kind.name == "lines":
-            raise UserError(f"{path} holds lines of text: a table with named columns is wanted")
+            raise UserError(f"{path} holds lines of text: a table is wanted. If it is one, call it .tsv or .csv")
         if not path.is_file():
             raise UserError(f"no such file: {path}")
         if kind.name == "csv" or kind.name == "tsv":

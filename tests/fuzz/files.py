@@ -92,7 +92,8 @@ def _delimited(draw: st.DrawFn, rows: list[tuple[Any, Any]], separator: str) -> 
     for _ in range(draw(st.sampled_from([0, 0, 0, 1, 3]))):
         at = draw(st.integers(1, len(lines) - 1))
         lines[at] = draw(st.sampled_from([lines[at][:-1], [*lines[at], "more"], [], [" "], [*lines[at], ""]]))
-    count = sum(any(cell.strip() for cell in line) for line in lines[1:])
+    wanted = [name.strip() in ("text", "label") for name in header]
+    count = sum(any(cell.strip() for cell, used in zip(line, wanted, strict=False) if used) for line in lines[1:])
     end = draw(st.sampled_from(ENDS))
     if how in ("naive", "stray"):
         text = end.join(separator.join(line) for line in lines) + end

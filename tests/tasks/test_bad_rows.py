@@ -230,3 +230,35 @@ def test_glue_and_named_tasks_drop_rows_too(tmp_path: Path) -> None:
         load("sst2", file, dev_file=file)
     data = load("sst2", file, dev_file=file, options=ReadOptions(drop_bad_rows=True))
     assert (len(data.train), len(data.dev["dev"])) == (10, 10)
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("{}", "is a number: is it the right column?"),
+        ("-{}.5", "is a number"),
+        ("\"b'poor {}'\"", "reads as Python's bytes (b'...')"),
+        ("\"['poor', 'dire {}']\"", "reads as a list: join its words"),
+        ("'poor dire {}'", "stands within single quotation marks, which are kept"),
+    ],
+)
+def test_texts_that_some_tool_wrote_as_text_are_said(tmp_path: Path, cell: str, said: str) -> None:
+    lines = [f"{cell.format(i)},{('neg', 'pos')[i % 2]}" for i in range(9)]
+    data = read(write(tmp_path / "a.csv", "\n".join(["text,label", *lines])))
+    assert any(f"every text in column 'text' of {tmp_path / 'a.csv'} {said}" in note for note in data.notes)
+    data = read(write(tmp_path / "a.csv", "\n".join(["text,label", *lines, "a text,pos"])))
+    assert not any("every text" in note for note in data.notes)
+
+
+@pytest.mark.parametrize("labels", [("['a']", "['b']"), ("['a', 'b']", "[]"), ("{0}", "{1}"), ("[0, 1]", "[1, 0]")])
+def test_labels_that_read_as_lists_are_refused(tmp_path: Path, labels: tuple[str, str]) -> None:
+    lines = [f'row {i},"{labels[i % 2]}"' for i in range(10)]
+    file = write(tmp_path / "a.csv", "\n".join(["text,label", *lines]))
+    assert "read as lists" in refused(file)
+    assert set(read(file, labels="classes").task.labels) == set(labels)
+
+
+def test_a_class_of_one_row_is_named(tmp_path: Path) -> None:
+    lines = [f"row {i},{('neg', 'pos')[i % 2]}" for i in range(10)]
+    data = read(write(tmp_path / "a.csv", "\n".join(["text,label", *lines, "row,postive"])))
+    assert "of 11 rows only one is of class 'postive'" in data.notes

@@ -106,7 +106,7 @@ def test_every_form_reads_to_the_same_rows(tmp_path: Path, name: str) -> None:
         ("a.gz", packed(CSV.encode()), "unknown kind of file '.gz' (allowed: .csv, .tsv"),
         ("a.yaml", b"", "unknown kind of file '.yaml'"),
         ("a", b"", "unknown kind of file ''"),
-        ("a.txt", b"text\n", "holds lines of text: a table with named columns is wanted"),
+        ("a.txt", b"text\n", "holds lines of text: a table is wanted. If it is one, call it .tsv or .csv"),
         ("a.csv", packed(CSV.encode()), "a.csv is a gzip file: call it a.csv.gz"),
         ("a.jsonl", bz2.compress(CSV.encode()), "a.jsonl is packed by bzip2"),
         ("a.tsv", lzma.compress(CSV.encode()), "a.tsv is packed by xz"),

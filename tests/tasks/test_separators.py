@@ -112,3 +112,20 @@ def test_line_ends_of_every_system_and_a_mark_at_the_start(tmp_path: Path) -> No
             content = mark + joined(",").replace("\n", end)
             assert rows(read(write(tmp_path / "b.csv", content))) == wanted
             assert rows(read(write(tmp_path / "b.tsv", content.replace(",", "\t")))) == wanted
+
+
+def test_a_header_that_comes_again_is_no_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in files that were put one after another, a mark at the start of each."""
+    monkeypatch.setenv("RAYKD_HOME", str(tmp_path / "home"))
+    for again in ("text,label", "\ufefftext,label", " text ,label"):
+        file = write(tmp_path / "a.csv", joined(",") + joined(",", [again, *LINES[1:]]))
+        assert "1 of 25 rows cannot be used: 1 with the header's names again (line 14)" in refused(file)
+        assert len(read(file, drop_bad_rows=True).train) == 24
+    assert len(read(write(tmp_path / "a.csv", "\ufeff\ufeff" + joined(","))).train) == 12
+
+
+def test_cells_that_hold_the_separator_and_are_not_quoted(tmp_path: Path) -> None:
+    lines = [f"a text{', and more' * (i % 4)}, in all,{('neg', 'pos')[i % 2]}" for i in range(12)]
+    said = refused(write(tmp_path / "a.csv", "\n".join(["text,label", *lines])))
+    assert "12 of 12 rows have another number of cells than 2" in said
+    assert "Do cells that hold the separator stand within quotation marks?" in said
