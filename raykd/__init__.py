@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from raykd.errors import UserError
     from raykd.search.how import How
     from raykd.search.launch import tune
+    from raykd.tasks.read_options import ReadOptions
     from raykd.tasks.source import Source
 
-__all__ = ["How", "Source", "UserError", "distill", "evaluate", "predict", "teach", "tune"]
+__all__ = ["How", "ReadOptions", "Source", "UserError", "distill", "evaluate", "predict", "teach", "tune"]
 
 _HOMES = {
     "How": "raykd.search.how",
+    "ReadOptions": "raykd.tasks.read_options",
     "Source": "raykd.tasks.source",
     "UserError": "raykd.errors",
     "distill": "raykd.api",

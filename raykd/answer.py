@@ -112,7 +112,7 @@ def _fields(card: ModelCard) -> tuple[str, ...]:
 def _check_texts(card: ModelCard, rows: Sequence[tuple[str, ...]]) -> None:
     if not any(text.strip() for row in rows for text in row):
         raise UserError("nothing to predict: no text was given")
-    names = card.task.texts or (("question", "context") if card.task.kind == "span" else ())
+    names = card.task.text_names
     wrong = [number for number, row in enumerate(rows, start=1) if len(row) not in ([len(names)] if names else [1, 2])]
     if wrong:
         wanted = f"{len(names)} ({', '.join(names)})" if names else "1 or 2"

@@ -9,8 +9,9 @@ from pathlib import Path
 from raykd.augment.build import Augmentation, augmented
 from raykd.errors import UserError, together
 from raykd.tasks.data import Data, Split
+from raykd.tasks.read_options import DEFAULT, ReadOptions
 from raykd.tasks.task import Task
-from raykd.tasks.texts import read_texts
+from raykd.tasks.texts import Texts, read_texts
 from raykd.workspace import Workspace
 
 
@@ -19,13 +20,14 @@ class Beside:
     """What a user gives beside the task's rows; nothing by default.
 
     corpus: texts that a method may retrieve from (minimax_knn). unlabelled: a transfer set, learned by the teacher's
-    answers alone. Both are files of lines, or folders of such, the texts of a pair separated by a tab.
-    augmentation: how the training rows are varied.
+    answers alone. Both are files of lines, the texts of a pair separated by a tab, tables with the task's text columns,
+    or folders of such. augmentation: how the training rows are varied. reading: how those files are written.
     """
 
     corpus: str | None = None
     unlabelled: str | None = None
     augmentation: Augmentation | None = None
+    reading: ReadOptions = DEFAULT
 
     @property
     def paths(self) -> dict[str, str | None]:
@@ -40,18 +42,23 @@ class Beside:
 
     def read(self, task: Task) -> Found:
         """The texts; UserError with all that is wrong with them. Questions about a context take none of these."""
-        given = [name for name, value in vars(self).items() if value is not None]
-        if task.span and given:
-            raise UserError(f"task '{task.name}' takes no {', '.join(given)}: answers lie in its texts")
+        flags = {"corpus": self.corpus, "unlabelled": self.unlabelled, "augmentation": self.augmentation}
+        used = [name for name, value in flags.items() if value is not None]
+        if task.span and used:
+            raise UserError(f"task '{task.name}' takes no {', '.join(used)}: answers lie in its texts")
 
-        def rows(place: str | None) -> Split | None:
-            if place is None:
-                return None
-            texts = read_texts(place, len(task.texts))
-            return Split(texts, (float("nan") if task.regression else -100,) * len(texts))
+        def texts(place: str | None) -> Texts | None:
+            return None if place is None else read_texts(place, task.texts, options=self.reading)
 
-        corpus, unlabelled = together([lambda: rows(self.corpus), lambda: rows(self.unlabelled)])
-        return Found(corpus, unlabelled, self.augmentation)
+        corpus, unlabelled = together([lambda: texts(self.corpus), lambda: texts(self.unlabelled)])
+        notes = [note for part in (corpus, unlabelled) if part is not None for note in part.notes]
+        return Found(_split(corpus, task), _split(unlabelled, task), self.augmentation, tuple(notes))
+
+
+def _split(texts: Texts | None, task: Task) -> Split | None:
+    if texts is None:
+        return None
+    return Split(texts.rows, (float("nan") if task.regression else -100,) * len(texts.rows))
 
 
 @dataclass(frozen=True)
@@ -61,9 +68,12 @@ class Found:
     corpus: Split | None
     unlabelled: Split | None
     augmentation: Augmentation | None
+    notes: tuple[str, ...] = ()
 
     def extend(self, data: Data, encoder: Path, workspace: Workspace, say: Callable[[str], None]) -> Data:
         """`data` with all the rows that students shall see in its training split; encoder: the pretrained one."""
+        for note in self.notes:
+            say(f"data: {note}")
         train = data.train
         if self.augmentation is not None:
             train = augmented(train, self.augmentation, encoder, workspace.cache / "augmented", say)

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from raykd import cli_analyse, cli_cluster, cli_report, cli_repro, listing
+from raykd import cli_analyse, cli_answer, cli_cluster, cli_report, cli_repro, listing
+from raykd.cli_data import (
+    Data,
+    DevFile,
+    DropBadRows,
+    Encoding,
+    LabelColumn,
+    Labels,
+    MaxEval,
+    MaxTrain,
+    Quoting,
+    Separator,
+    SplitSeed,
+    TaskName,
+    TextColumns,
+    beside_of,
+    reading_of,
+    source_of,
+)
 from raykd.endings import Commands, end_by
 from raykd.errors import UserError
-from raykd.paths import expand_home
 from raykd.resume_line import remember
 from raykd.start import begin
 from raykd.terminal import terminal
@@ -24,12 +39,6 @@ app = typer.Typer(
 console = terminal()
 
 TaskOption = Annotated[str, typer.Option("--task", help="a GLUE task, squad, squad_v2, or 'custom' for your own data")]
-Data = Annotated[str, typer.Option(help="'hub', 'sample', a GLUE or SQuAD folder, or your own file")]
-DevFile = Annotated[str | None, typer.Option(help="dev file beside your own train file; default: a tenth of it")]
-TextColumns = Annotated[str | None, typer.Option(help="text column(s) of your own files, e.g. premise,hypothesis")]
-LabelColumn = Annotated[str | None, typer.Option(help="label column of your own files")]
-MaxTrain = Annotated[int | None, typer.Option(min=1, help="only the first so many training rows")]
-MaxEval = Annotated[int | None, typer.Option(min=1, help="only the first so many dev rows")]
 Teacher = Annotated[
     str | None, typer.Option(help="folder or hub name; an encoder without a classifier is taught first")
 ]
@@ -37,46 +46,16 @@ Student = Annotated[
     str | None, typer.Option(help="cut:3, cut:3:first, cut:2,4,6, build:4/312/12, a folder, a hub name")
 ]
 HeadOption = Annotated[str, typer.Option("--head", help="head of a cut student: fresh, or its teacher's")]
-SplitSeed = Annotated[int, typer.Option(min=0, help="decides which rows are held out; the same for all runs")]
-TaskName = Annotated[str | None, typer.Option(help="name of your own task; default: its file and a hash of its rows")]
 Epochs = Annotated[float | None, typer.Option(help="passes over the training data; fixes it where a space searches it")]
 Seed = Annotated[int, typer.Option(help="of everything random")]
 MaxLength = Annotated[int | None, typer.Option(help="tokens a row is cut to, or of a window of a context")]
 DocStride = Annotated[int | None, typer.Option(help="tokens that windows of a context share; default: a third")]
-Corpus = Annotated[str | None, typer.Option(help="texts to retrieve neighbours from: a file of lines, or a folder")]
+Corpus = Annotated[str | None, typer.Option(help="texts to retrieve neighbours from: lines, a table, or a folder")]
 Unlabelled = Annotated[str | None, typer.Option(help="more texts to learn from, by the teacher's answers alone")]
 Augment = Annotated[int | None, typer.Option(min=1, help="vary the training rows: attempts a text, e.g. 20")]
 AugmentWith = Annotated[str | None, typer.Option(help="masked language model for it; default: the encoder")]
 AugmentVectors = Annotated[str | None, typer.Option(help="GloVe file for it; default: the model's embeddings")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="name=value of the method, e.g. alpha=0.7; repeat")]
-
-
-def source_of(
-    data: str,
-    dev: str | None,
-    texts: str | None,
-    label: str | None,
-    train: int | None,
-    most: int | None,
-    stride: int | None = None,
-) -> Any:
-    """The flags about data as one value."""
-    from raykd.tasks.source import Source
-
-    return Source(data, dev, tuple(texts.split(",")) if texts else (), label, train, most, stride)
-
-
-def beside_of(
-    corpus: str | None, unlabelled: str | None, attempts: int | None, model: str | None, vectors: str | None
-) -> Any:
-    """The flags about texts beside the data as one value."""
-    from raykd.augment.settings import Augmentation
-    from raykd.beside import Beside
-
-    if attempts is None and (model or vectors):
-        raise UserError("augment-with and augment-vectors say how --augment N varies the rows: give it too")
-    augmentation = None if attempts is None else Augmentation(masked_lm=model, vectors=vectors, attempts=attempts)
-    return Beside(corpus, unlabelled, augmentation)
 
 
 @app.command()
@@ -126,11 +105,18 @@ def tune(
     ] = None,
     epochs: Epochs = None,
     seed: Seed = 1,
+    split_seed: SplitSeed = 0,
+    task_name: TaskName = None,
     max_train_samples: MaxTrain = None,
     max_eval_samples: MaxEval = None,
     dev_file: DevFile = None,
     text_columns: TextColumns = None,
     label_column: LabelColumn = None,
+    encoding: Encoding = None,
+    separator: Separator = None,
+    quoting: Quoting = "csv",
+    labels: Labels = None,
+    drop_bad_rows: DropBadRows = False,
     resume: Annotated[bool, typer.Option("--resume", help="go on with the sweep --name, or the task's newest")] = False,
     continue_: Annotated[
         bool, typer.Option("--continue", help="start the sweep --name, or go on with it: for a job that is retried")
@@ -153,9 +139,11 @@ def tune(
     from raykd.search.launch import tune as run
     from raykd.search.result import print_result
 
+    reading = reading_of(encoding, separator, quoting, drop_bad_rows, labels)
+    most = (max_train_samples, max_eval_samples)
     result = run(
         task,
-        source_of(data, dev_file, text_columns, label_column, max_train_samples, max_eval_samples, doc_stride),
+        source_of(data, dev_file, text_columns, label_column, *most, doc_stride, reading, split_seed, task_name),
         method=method,
         space=space,
         teacher=teacher,
@@ -191,7 +179,7 @@ def tune(
         continue_=continue_,
         max_length=max_length,
         dry_run=dry_run,
-        beside=beside_of(corpus, unlabelled, augment, augment_with, augment_vectors),
+        beside=beside_of(corpus, unlabelled, augment, augment_with, augment_vectors, reading),
         console=console,
         show=lambda found: print_result(found, console),
     )
@@ -210,17 +198,26 @@ def teach(
     max_length: MaxLength = None,
     epochs: Epochs = None,
     seed: Seed = 1,
+    split_seed: SplitSeed = 0,
+    task_name: TaskName = None,
     max_train_samples: MaxTrain = None,
     max_eval_samples: MaxEval = None,
     dev_file: DevFile = None,
     text_columns: TextColumns = None,
     label_column: LabelColumn = None,
+    encoding: Encoding = None,
+    separator: Separator = None,
+    quoting: Quoting = "csv",
+    labels: Labels = None,
+    drop_bad_rows: DropBadRows = False,
     doc_stride: DocStride = None,
 ) -> None:
     """Fine-tune a teacher."""
     from raykd.api import teach as run
 
-    source = source_of(data, dev_file, text_columns, label_column, max_train_samples, max_eval_samples, doc_stride)
+    reading = reading_of(encoding, separator, quoting, drop_bad_rows, labels)
+    most = (max_train_samples, max_eval_samples)
+    source = source_of(data, dev_file, text_columns, label_column, *most, doc_stride, reading, split_seed, task_name)
     settings = {"learning_rate": learning_rate, "batch_size": batch_size, "max_length": max_length, "epochs": epochs}
     folder, scores = run(task, source, teacher=teacher, out=out, console=console, seed=seed, **settings)
     console.print(f"teacher: {folder}  {listing.scores_text(scores)}", markup=False)
@@ -241,11 +238,18 @@ def distill(
     max_length: MaxLength = None,
     epochs: Epochs = None,
     seed: Seed = 1,
+    split_seed: SplitSeed = 0,
+    task_name: TaskName = None,
     max_train_samples: MaxTrain = None,
     max_eval_samples: MaxEval = None,
     dev_file: DevFile = None,
     text_columns: TextColumns = None,
     label_column: LabelColumn = None,
+    encoding: Encoding = None,
+    separator: Separator = None,
+    quoting: Quoting = "csv",
+    labels: Labels = None,
+    drop_bad_rows: DropBadRows = False,
     doc_stride: DocStride = None,
     corpus: Corpus = None,
     unlabelled: Unlabelled = None,
@@ -256,26 +260,33 @@ def distill(
     """Distil one student with one configuration."""
     from raykd.api import distill as run
 
-    source = source_of(data, dev_file, text_columns, label_column, max_train_samples, max_eval_samples, doc_stride)
+    reading = reading_of(encoding, separator, quoting, drop_bad_rows, labels)
+    most = (max_train_samples, max_eval_samples)
+    source = source_of(data, dev_file, text_columns, label_column, *most, doc_stride, reading, split_seed, task_name)
     settings = {"learning_rate": learning_rate, "batch_size": batch_size, "max_length": max_length, "epochs": epochs}
     parameters = listing.read_settings(set_ or [])
     folder, last = run(
         task, source, method=method, parameters=parameters, teacher=teacher, student=student, head=head, out=out,
-        beside=beside_of(corpus, unlabelled, augment, augment_with, augment_vectors), console=console, seed=seed,
-        **settings,
+        beside=beside_of(corpus, unlabelled, augment, augment_with, augment_vectors, reading), console=console,
+        seed=seed, **settings,
     )  # fmt: skip
     console.print(f"student: {folder}  score {last.score:.4f}", markup=False)
 
 
 @app.command()
 def pretrain(
-    texts: Annotated[str, typer.Argument(help="a file with one text a line, or a folder of such .txt files")],
+    texts: Annotated[str, typer.Argument(help="a file with a text a line, a table, or a folder of such files")],
     teacher: Annotated[str, typer.Option(help="folder or hub name of a pretrained encoder")],
     student: Annotated[str, typer.Option(help="as for tune, e.g. build:4/312/12")],
     method: Annotated[str, typer.Option(help="one that compares within the networks; see raykd methods")] = "minilmv2",
     set_: Set = None,
     out: Annotated[Path | None, typer.Option(help="folder to save the student in")] = None,
     max_texts: Annotated[int | None, typer.Option(min=1, help="only the first so many texts")] = None,
+    text_column: Annotated[str | None, typer.Option(help="of a table that has more than one column")] = None,
+    encoding: Encoding = None,
+    separator: Separator = None,
+    quoting: Quoting = "csv",
+    drop_bad_rows: DropBadRows = False,
     learning_rate: Annotated[float | None, typer.Option(help="peak of AdamW's learning rate")] = None,
     batch_size: Annotated[int | None, typer.Option(help="texts a step")] = None,
     max_length: MaxLength = None,
@@ -288,43 +299,11 @@ def pretrain(
     settings = {"learning_rate": learning_rate, "batch_size": batch_size, "max_length": max_length, "epochs": epochs}
     folder, last = run(
         texts, method=method, parameters=listing.read_settings(set_ or []), teacher=teacher, student=student, out=out,
-        max_texts=max_texts, console=console, seed=seed, **settings,
+        max_texts=max_texts, text_column=text_column,
+        reading=reading_of(encoding, separator, quoting, drop_bad_rows), console=console, seed=seed, **settings,
     )  # fmt: skip
     said = f"student: {folder}  loss {-last.score:.4f}; next: raykd tune --task TASK --student {folder}"
     console.print(said, markup=False)
-
-
-@app.command()
-def evaluate(
-    student: Annotated[Path, typer.Argument(help="folder of a saved student")],
-    task: Annotated[str | None, typer.Option(help="default: the one it was made for")] = None,
-    data: Data = "hub",
-    max_eval_samples: MaxEval = None,
-    dev_file: DevFile = None,
-    text_columns: TextColumns = None,
-    label_column: LabelColumn = None,
-) -> None:
-    """Score a saved student on a task's dev split(s)."""
-    from raykd.answer import evaluate as run
-
-    source = source_of(data, dev_file, text_columns, label_column, None, max_eval_samples)
-    scores = run(expand_home(student), source, task=task, say=partial(console.print, markup=False))
-    console.print(listing.scores_text(scores))
-
-
-@app.command()
-def predict(
-    student: Annotated[Path, typer.Argument(help="folder of a saved student")],
-    file: Annotated[
-        Path | None,
-        typer.Argument(help="one text a line, a pair (or question and context) tab-separated; default: stdin"),
-    ] = None,
-) -> None:
-    """Answer new texts, one JSON object a line."""
-    from raykd.answer import predict as run
-
-    for answer in run(expand_home(student), listing.read_rows(None if file is None else expand_home(file))):
-        sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
 
 
 @app.command()
@@ -345,7 +324,7 @@ def spaces(name: Annotated[str | None, typer.Argument(help="show this one in ful
     listing.spaces(name, console)
 
 
-for commands in (cli_report, cli_repro, cli_analyse, cli_cluster):
+for commands in (cli_answer, cli_report, cli_repro, cli_analyse, cli_cluster):
     commands.register(app)
 
 

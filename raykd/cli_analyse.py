@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from raykd.cli_data import DropBadRows, Encoding, Labels, Quoting, Separator, SplitSeed, reading_of, source_of
 from raykd.terminal import terminal
 
 
@@ -19,21 +20,28 @@ def analyse(
     out: Annotated[
         Path | None, typer.Option(help="folder for numbers and pictures, or one page FILE.html; default: in raykd-runs")
     ] = None,
-    max_eval_samples: Annotated[int | None, typer.Option(min=1, help="only the first so many dev rows")] = None,
+    split_seed: SplitSeed = 0,
+    max_eval_samples: Annotated[int | None, typer.Option(min=1, help="so many dev rows, drawn evenly")] = None,
     dev_file: Annotated[str | None, typer.Option(help="dev file beside your own train file")] = None,
     text_columns: Annotated[str | None, typer.Option(help="text column(s) of your own files")] = None,
     label_column: Annotated[str | None, typer.Option(help="label column of your own files")] = None,
+    encoding: Encoding = None,
+    separator: Separator = None,
+    quoting: Quoting = "csv",
+    labels: Labels = None,
+    drop_bad_rows: DropBadRows = False,
 ) -> None:
     """Compare saved students with their teacher: restoration, loyalty, CKA of all layers, relations."""
     from raykd.analyse import analyse as run
     from raykd.analyse import check_out
     from raykd.report import analysis_page
-    from raykd.tasks.source import Source
     from raykd.workspace import here
 
     console = terminal()
-    texts = tuple(text_columns.split(",")) if text_columns else ()
-    source = Source(data, dev_file, texts, label_column, None, max_eval_samples)
+    reading = reading_of(encoding, separator, quoting, drop_bad_rows, labels)
+    source = source_of(
+        data, dev_file, text_columns, label_column, None, max_eval_samples, reading=reading, split_seed=split_seed
+    )
     inputs: dict[str, str | Path | None] = {"teacher": teacher, **source.paths}
     inputs |= {f"student {number}": student for number, student in enumerate(students, start=1)}
     target = None if out is None else check_out(out, inputs)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from raykd.errors import UserError
+from raykd.tasks.encodings import fault
+from raykd.tasks.formats import is_table, lines_of_text, open_text
+from raykd.tasks.quoting import LINE_ENDS
+from raykd.tasks.read_options import DEFAULT, ReadOptions
+from raykd.tasks.texts import lines_of, read_inputs
 
 if TYPE_CHECKING:
     from raykd.methods.method import Method
@@ -176,18 +183,54 @@ def read_settings(pairs: list[str]) -> dict[str, Any]:
     return found
 
 
-def read_rows(file: Path | None) -> list[list[str]]:
-    """Lines of a file or of stdin, each one text or a tab-separated pair; empty lines are left out."""
-    if file is not None and not file.is_file():
-        raise UserError(f"no such file: {file}")
+def read_rows(
+    file: Path | None,
+    texts: int | None = None,
+    columns: Sequence[str] = (),
+    options: ReadOptions = DEFAULT,
+) -> list[list[str]]:
+    """The rows to answer, one for every line of `file` or of stdin, or for every row of a table.
+
+    Args:
+        file: lines, each one text or a tab-separated pair, or a table by its name (.csv, .jsonl, .parquet, ...); None:
+            lines on stdin. All is UTF-8 whatever the locale, unless the options say otherwise.
+        texts: how many a row has; None: as many as the columns, or as the first line that is not blank.
+        columns: names of a table's text columns; without such columns, its own are taken in order if they are as many.
+        options: how text files are written.
+
+    Returns:
+        The texts of each row, empty ones for a blank line. How a table was read is said on stderr.
+
+    Raises:
+        UserError: no such file, another number of texts, with the line, and what a table is refused for.
+    """
+    if file is None:
+        lines = _stdin(options)
+        wanted = texts or len(columns) or next((line.count("\t") + 1 for line in lines if line.strip()), 1)
+        return [list(row) for row in lines_of("the input", lines, wanted)]
+    count = texts or len(columns) or (1 if is_table(file) else _texts_in(file, options))
+    found = read_inputs(file, tuple(columns) if len(columns) == count else count, options)
+    for note in found.notes:
+        sys.stderr.write(f"note: {note}\n")
+    return [list(row) for row in found.rows]
+
+
+def _stdin(options: ReadOptions) -> list[str]:
+    content = sys.stdin.buffer.read() if isinstance(sys.stdin, io.TextIOWrapper) else sys.stdin.read().encode()
     try:
-        # Bytes: how text of stdin is read is the locale's affair.
-        content = file.read_bytes() if file is not None else sys.stdin.buffer.read()
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{file or 'the input'} is not UTF-8 text: {error}") from None
-    # Not splitlines(): a text may hold other signs that end a line for Unicode.
-    return [line.rstrip("\r").split("\t") for line in text.split("\n") if line.strip()]
+        # Not splitlines(): a text may hold other signs that end a line for Unicode.
+        lines = LINE_ENDS.split(content.decode(options.codec))
+    except UnicodeError as error:
+        raise UserError(fault("the input", io.BytesIO(content), options.codec, error)) from None
+    return lines[:-1] if lines[-1] == "" else lines
+
+
+def _texts_in(file: Path, options: ReadOptions) -> int:
+    """How many texts the first line of a file has that is not blank."""
+    if not file.is_file():
+        raise UserError(f"no such file: {file}")
+    with open_text(file, lines_of_text(file), options) as lines:
+        return next((line.count("\t") + 1 for line in lines if line.strip()), 1)
 
 
 def _table(*headings: str) -> Table:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from raykd.cpus import use_threads
 from raykd.disk import require_room
-from raykd.errors import together
+from raykd.errors import UserError, together
 from raykd.knowledge.teacher import live_teacher
 from raykd.methods import find as find_method
 from raykd.methods.general import general, in_general
@@ -28,6 +28,7 @@ from raykd.outputs import OutputFolder, check_folder, moved
 from raykd.prepare import parameters_of, training_of
 from raykd.tasks.data import Split
 from raykd.tasks.encode import encode
+from raykd.tasks.read_options import DEFAULT, ReadOptions
 from raykd.tasks.texts import read_texts
 from raykd.train.checkpoint import scratch
 from raykd.train.config import TaskSpec
@@ -51,17 +52,20 @@ def pretrain(
     student: str,
     out: str | Path | None = None,
     max_texts: int | None = None,
+    text_column: str | None = None,
+    reading: ReadOptions = DEFAULT,
     console: Console | None = None,
     **settings: Any,
 ) -> tuple[Path, Report]:
-    """Distil an encoder on `texts` (a file of lines, or a folder) by what `method` compares within the networks, or by
-    the recipe that it has for this stage.
+    """Distil an encoder on `texts` (a file of lines, a table, or a folder: see read_texts) by what `method` compares
+    within the networks, or by the recipe that it has for this stage.
 
     Returns the student's folder, an encoder without a head, which `--student` of the other commands takes, and the
-    last report. out: a new or empty folder, or what this command made there and nobody has changed; by default the
-    first of ``raykd-runs/students/general-<method>``, ``-2``, ``-3`` that is not there. settings: fields of Training.
-    An interrupted run goes on when it is started again with the same settings. Raises UserError with every problem
-    found; also for a method that looks at answers alone.
+    last report. text_column: of a table, where it has several. reading: how files are written. out: a new or empty
+    folder, or what this command made there and nobody has changed; by default the first of
+    ``raykd-runs/students/general-<method>``, ``-2``, ``-3`` that is not there. settings: fields of Training. An
+    interrupted run goes on when it is started again with the same settings. Raises UserError with every problem found;
+    also for a method that looks at answers alone.
     """
     console = console or Console()
     workspace = here()
@@ -71,10 +75,10 @@ def pretrain(
         lambda: parse_student(student),
         lambda: training_of(settings),
         lambda: parameters_of(in_general(found), parameters or {}),
-        lambda: read_texts(texts, 1, most=max_texts),
+        lambda: _read(texts, text_column, max_texts, reading),
         lambda: None if out is None else check_folder(out, inputs, workspace, command=PRETRAIN),
     ]
-    spec, training, values, rows, target = together(checks)
+    spec, training, values, (rows, notes), target = together(checks)
     target = target or OutputFolder(workspace.root / "students" / f"general-{method}")
     source = resolve(teacher, role="teacher")
     config = load_config(source)
@@ -88,6 +92,8 @@ def pretrain(
     recipe = general(found, values, Pair(shape(master), shape(learner)))
     split = Split(rows, (-100,) * len(rows))
     train = encode(split, tokenizer, max_length=training.max_length, regression=False, cache=workspace.cache)
+    for note in notes:
+        console.print(f"data: {note}", markup=False)
     console.print(
         f"general stage: {len(train):,} texts, {train.truncated:,} cut to {training.max_length} tokens; "
         f"{size_of(learner) / 1e6:.1f} M parameters learn from {size_of(master) / 1e6:.1f} M by {method}: "
@@ -120,3 +126,12 @@ def pretrain(
         console.print(note, markup=False)
     clear_run(place)
     return folder, last
+
+
+def _read(
+    texts: str, column: str | None, most: int | None, options: ReadOptions
+) -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
+    if problems := options.problems():
+        raise UserError(*problems)
+    found = read_texts(texts, 1 if column is None else (column,), most=most, options=options)
+    return found.rows, found.notes

@@ -14,8 +14,9 @@ import numpy as np
 from raykd.card import ModelCard
 from raykd.errors import UserError
 from raykd.paths import expand_home
-from raykd.tasks import own
+from raykd.tasks import own, squad
 from raykd.tasks.data import Columns, Split, content_hash
+from raykd.tasks.draw import sample_rows
 from raykd.tasks.holdout import hold_out
 from raykd.tasks.row_hashes import row_hashes
 from raykd.tasks.source import Source
@@ -49,7 +50,8 @@ def load_scoring_rows(card: ModelCard, source: Source, task: str | None, folder:
     """
     flag = task or card.task.flag
     path = expand_home(source.dev_file or source.data)
-    if source.data in ("hub", "sample") or not path.is_file():
+    single = own.is_single(path)
+    if source.data in ("hub", "sample") or not (single or (flag == CUSTOM and path.is_dir())):
         data = replace(source, task_name=None).load(flag)
         say(f"data: {data.source}; " + ", ".join(f"{len(split):,} {name}" for name, split in data.dev.items()))
         for note in data.notes:
@@ -58,18 +60,28 @@ def load_scoring_rows(card: ModelCard, source: Source, task: str | None, folder:
             _say_seen(card, name, split, say)
         return ScoringRows(task_spec(data), data.dev)
     known = _task(card.task, flag)
-    whole, notes = own.read_rows(known, path, Columns(source.text_columns, source.label_column))
+    if not single:
+        parts = own.folder_parts(path)
+        path = parts.dev or parts.train
+        single = parts.dev is None
+        for note in parts.notes:
+            say(f"data: {note}")
+    if known.span:
+        whole, notes = squad.read_split(known, path, source.reading)
+    else:
+        columns = Columns(source.text_columns, source.label_column)
+        whole, notes = own.read_rows(known, path, columns, source.reading)
     for note in notes:
         say(f"data: {note}")
-    if source.dev_file is not None:
+    if source.dev_file is not None or not single:
         _say_seen(card, path.name, whole, say)
-        return ScoringRows(card.task, {"dev": _drawn(whole, source, say)})
+        return ScoringRows(card.task, {"dev": _drawn(whole, known, source, say)})
     if card.task.file_hash == content_hash(known, whole):
         held = hold_out(whole, known, seed=card.task.split_seed, purpose="dev")[1]
         say(f"data: '{folder}' was made from this file: scored by the {len(held):,} rows held out of it as dev")
-        return ScoringRows(card.task, {"dev": _drawn(held, source, say)})
+        return ScoringRows(card.task, {"dev": _drawn(held, known, source, say)})
     fresh = _unseen(card, whole, folder, say)
-    return ScoringRows(card.task, {"dev": _drawn(fresh, source, say)})
+    return ScoringRows(card.task, {"dev": _drawn(fresh, known, source, say)})
 
 
 def _task(spec: TaskSpec, flag: str) -> Task:
@@ -80,10 +92,10 @@ def _task(spec: TaskSpec, flag: str) -> Task:
     return Task(CUSTOM, "your own data", spec.texts, spec.labels, metrics, spec.primary, label_column=spec.label_column)
 
 
-def _drawn(split: Split, source: Source, say: Say) -> Split:
-    part = split.first(source.max_eval_samples)
+def _drawn(split: Split, task: Task, source: Source, say: Say) -> Split:
+    part = sample_rows(split, task, source.max_eval_samples, source.split_seed)
     if len(part) < len(split):
-        say(f"data: first {len(part):,} of {len(split):,} rows")
+        say(f"data: {len(part):,} of {len(split):,} rows drawn")
     return part
 
 

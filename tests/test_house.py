@@ -18,7 +18,7 @@ OUTPUTS = ("paths", "manifest", "output_paths", "outputs")
 # Which rooms each room may import from. `cli` and the other files at the top may use every room.
 ARROWS = {
     "losses": set(),
-    "tasks": {"errors", "hub", "seeds", *OUTPUTS},
+    "tasks": {"errors", "hub", "seeds", "workspace", *OUTPUTS},
     "augment": {"errors", "models", "tasks", *OUTPUTS},
     "models": {"errors", "hub", "seeds", *OUTPUTS},
     "methods": {"losses", "models", "errors", "seeds"},

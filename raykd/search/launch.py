@@ -331,6 +331,7 @@ def _request(task: str, source: Source, how: How, beside: Beside, **arguments: A
         max_eval_samples=source.max_eval_samples,
         doc_stride=source.doc_stride,
         split_seed=source.split_seed,
+        **vars(source.reading),
         student=(student,) if isinstance(student, str) else tuple(student or ()),
         corpus=beside.corpus,
         unlabelled=beside.unlabelled,

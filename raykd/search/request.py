@@ -28,6 +28,11 @@ class SweepRequest(BaseModel):
     max_eval_samples: int | None = None
     doc_stride: int | None = None
     split_seed: int = 0
+    encoding: str | None = None
+    separator: str | None = None
+    quoting: str = "csv"
+    drop_bad_rows: bool = False
+    labels: str | None = None
     teacher: str | None = None
     student: tuple[str, ...] = ()
     head: str = "fresh"

@@ -1,76 +1,73 @@
-"""Cells to splits: text rows checked, labels mapped to class indices or numbers, classes inferred where unknown."""
+"""Labels to class indices or numbers, and all rows of a file that cannot be used refused or left out together."""
 
 from __future__ import annotations
 
-import math
-from typing import Any
+from collections import Counter
 
 from raykd.errors import UserError
+from raykd.tasks.bad_rows import BadRow, numbers, rows_text, settle
 from raykd.tasks.data import Split
-from raykd.tasks.table import Table
+from raykd.tasks.labelled import Labelled
+from raykd.tasks.read_options import ReadOptions
+from raykd.tasks.spellings import (
+    DOUBTFUL,
+    WHOLE,
+    exact,
+    fold,
+    is_missing,
+    lookup,
+    number,
+)
 from raykd.tasks.task import CUSTOM, Task
 
-MANY = 10  # so many distinct labels with a fraction among them are a score, not classes
+SHOWN = 20  # names of classes in a message
 
 
-def split(table: Table, task: Task, texts: tuple[str, ...], label: str) -> tuple[Split, tuple[str, ...]]:
-    """The split a table holds, and notes. Rows with an empty text are dropped and counted.
+def split(rows: Labelled, task: Task, label: str, options: ReadOptions) -> tuple[Split, tuple[str, ...]]:
+    """The split that a file's rows make. Rows with an empty text are left out and counted.
 
-    Raises UserError for labels that are no class of the task (or no number), and when no row remains.
+    Args:
+        rows: texts and labels as the file has them.
+        task: its classes, or that a label is a number.
+        label: the column of labels, for messages.
+        options: whether rows that cannot be used are dropped.
+
+    Returns:
+        The split, and notes on what was left out and on labels in another spelling than the class's name.
+
+    Raises:
+        UserError: one sentence for all rows that have no label, one that is no class of the task or no number, or that
+            cannot be used for another reason, unless they are dropped; no row remains.
     """
-    rows: list[tuple[str, ...]] = []
-    labels: list[int | float] = []
-    strange: dict[str, None] = {}
-    empty = 0
-    index = {name: i for i, name in enumerate(task.labels)} | {str(i): i for i in range(len(task.labels))}
-    if task.name == CUSTOM:  # its class names may be numbers: "1" is then the class "1", not the class of index 1
-        index = {name: i for i, name in enumerate(task.labels)}
-    for *row, value in zip(*(table.cells[name] for name in texts), table.cells[label], strict=True):
-        cleaned = tuple("" if cell is None else str(cell) for cell in row)
-        if not all(text.strip() for text in cleaned):
-            empty += 1
-            continue
-        number = _number(value) if task.regression else index.get(plain(value))
-        if number is None:
-            strange[plain(value)] = None
-            continue
-        rows.append(cleaned)
-        labels.append(number)
-    if strange:
-        shown = ", ".join(f"'{name}'" for name in list(strange)[:5]) + (", ..." if len(strange) > 5 else "")
-        values = "value" if len(strange) == 1 else "values"
-        allowed = "numbers" if task.regression else ", ".join(index)
+    if task.regression and rows.kinds["true or false"]:
         raise UserError(
-            f"{table.where}: {len(strange)} unknown {values} in column '{label}': {shown} (allowed: {allowed})"
+            f"{rows.where}: column '{label}' holds true and false, which are no numbers: leave out --labels"
         )
-    if not rows:
-        raise UserError(f"{table.where}: no row is left, all {empty} have an empty text")
-    dropped = (f"{empty:,} {'row' if empty == 1 else 'rows'} of {table.where} with an empty text dropped",)
-    return Split(tuple(rows), tuple(labels)), dropped if empty else ()
-
-
-def infer(table: Table, texts: tuple[str, ...], label: str) -> tuple[Task, str]:
-    """The custom task that a train file implies, and a note that says what was inferred.
-
-    A real number if some label has a fraction and there are at least 10 distinct ones; classes otherwise, sorted.
-    Raises UserError when nearly every row has a label of its own: that is not a label column.
-    """
-    values = {plain(value) for value in table.cells[label]} - {""}
-    numbers = {name: _number(name) for name in values}
-    numeric = all(number is not None for number in numbers.values())
-    fraction = any(number is not None and not number.is_integer() for number in numbers.values())
-    if numeric and fraction and len(values) >= MANY:
-        note = f"column '{label}' holds {len(values)} distinct numbers: taken as a score, not as classes"
-        return _custom(texts, label, (), ("pearson", "spearman")), note
-    if len(values) > max(MANY, len(table.cells[label]) // 2):
-        raise UserError(
-            f"{table.where}: column '{label}' has {len(values):,} distinct values in {len(table.cells[label]):,} rows:"
-            " is it the label?"
-        )
-    names = sorted(values, key=lambda name: (numbers[name], name)) if numeric else sorted(values)
-    shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
-    note = f"column '{label}' holds {len(names)} classes: {shown}"
-    return _custom(texts, label, tuple(names), ("accuracy", "f1_macro")), note
+    lookup_label = _Lookup(task)
+    texts, labels, bad = [], [], list(rows.bad)
+    values = {name: lookup_label(name) for name in dict.fromkeys(rows.labels)}
+    for index, name in enumerate(rows.labels):
+        value = values[name]
+        if value is None:
+            bad.append(_bad(rows, index, label, task, options))
+        else:
+            texts.append(rows.texts[index])
+            labels.append(value)
+    notes = list(rows.notes)
+    if rows.empty and not options.drop_bad_rows:
+        lines = numbers(rows.unit, rows.empty)
+        if len(rows.empty) == rows.total:
+            raise UserError(none_left(rows))
+        notes.append(f"{rows_text(len(rows.empty))} of {rows.where} with an empty text dropped ({lines})")
+    notes += settle(rows.where, rows.unit, rows.total, bad, options)
+    if not texts:
+        raise UserError(none_left(rows))
+    if lookup_label.spelled:
+        counts = Counter(rows.labels)
+        spelled = list(lookup_label.spelled.items())
+        shown = "; ".join(f"'{name}' ({counts[name]:,}) as {known_as}" for name, known_as in spelled[:5])
+        notes.append(f"labels of {rows.where} in another spelling: {shown}{'; ...' if len(spelled) > 5 else ''}")
+    return Split(tuple(texts), tuple(labels)), tuple(notes)
 
 
 def varied(where: str, part: Split, task: Task) -> None:
@@ -84,22 +81,41 @@ def varied(where: str, part: Split, task: Task) -> None:
         raise UserError(f"{where}: all {len(part):,} rows have the same label, {only}")
 
 
-def plain(value: Any) -> str:
-    """A label cell as text: 1, 1.0 and True (from typed files) and "1" are the same label; None is empty."""
-    if value is None:
-        return ""
-    if isinstance(value, bool) or (isinstance(value, float) and value.is_integer()):
-        return str(int(value))
-    return str(value).strip()
+class _Lookup:
+    """The class index, or the number, of a label; `spelled` says which were found by number or spelling alone."""
 
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.spelled: dict[str, str] = {}
+        # The class names of one's own task may be numbers: "1" is then the class "1", not the class of index 1.
+        self._index = lookup(task.labels, numbered=task.name != CUSTOM)
 
-def _number(value: Any) -> float | None:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
+    def __call__(self, name: str) -> int | float | None:
+        if self.task.regression:
+            return number(name)
+        for key in (name, exact(name), ("folded", fold(name))):
+            if key is not None and key in self._index:
+                index = self._index[key]
+                if key is not name and WHOLE.fullmatch(name) is None:
+                    self.spelled[name] = self.task.labels[index]
+                return index
         return None
-    return number if math.isfinite(number) else None
 
 
-def _custom(texts: tuple[str, ...], label: str, labels: tuple[str, ...], metrics: tuple[str, ...]) -> Task:
-    return Task(CUSTOM, "your own data", texts, labels, metrics, metrics[0], label_column=label)
+def none_left(rows: Labelled) -> str:
+    why = f", all {rows.total:,} have an empty text" if len(rows.empty) == rows.total else f" of {rows.total:,}"
+    return f"{rows.where}: no row is left{why}"
+
+
+def _bad(rows: Labelled, index: int, label: str, task: Task, options: ReadOptions) -> BadRow:
+    name, line = rows.labels[index], rows.numbers[index]
+    row = {"texts": rows.texts[index], label: name} if options.drop_bad_rows else None
+    if is_missing(name) or (fold(name) in DOUBTFUL and not task.regression):
+        return BadRow(line, f"no label in column '{label}'", row, name or None)
+    if task.regression:
+        return BadRow(line, f"a label that is no finite number in column '{label}'", row, name)
+    allowed = list(task.labels)
+    if task.name != CUSTOM:
+        allowed += map(str, range(len(allowed)))
+    shown = ", ".join(allowed[:SHOWN]) + (", ..." if len(allowed) > SHOWN else "")
+    return BadRow(line, f"an unknown value in column '{label}' (allowed: {shown})", row, name)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from array import array
 from typing import Any
 
 from raykd import hub
 from raykd.errors import UserError
-from raykd.tasks import asked, labels, table
+from raykd.tasks import asked, labels
+from raykd.tasks.columns import Wanted, choose
 from raykd.tasks.data import Data, Split
+from raykd.tasks.labelled import labelled
+from raykd.tasks.read_options import ReadOptions
+from raykd.tasks.table import Table
 from raykd.tasks.task import Task
 
 OTHERS = "--data FOLDER (a local folder in the GLUE layout), --data FILE (your own .csv, .tsv, .jsonl or .parquet)"
@@ -42,15 +47,16 @@ def _split(task: Task, found: Any, name: str, notes: list[str]) -> Split:
     where = f"{task.hub[0]}:{task.hub[1]} {name}"
     if name not in found:
         raise UserError(f"{where}: no such split (present: {', '.join(found)})")
-    want = (*task.texts, task.label_column)
-    if absent := table.missing(where, want, list(found[name].column_names)):
-        raise absent
+    wanted = Wanted(task.texts, task.label_column)
+    choose(where, wanted, list(found[name].column_names))
     if task.span:
         part, dropped = asked.split_of(task, where, map(_question, found[name]))
         notes.extend(dropped)
         return part
-    cells = {column: list(found[name][column]) for column in want}
-    part, dropped = labels.split(table.Table(where, cells), task, task.texts, task.label_column)
+    cells = {column: list(found[name][column]) for column in wanted.names}
+    table = Table(where, "row", cells, array("q", range(1, len(found[name]) + 1)))
+    rows = labelled(table, task.texts, task.label_column, keep=False)
+    part, dropped = labels.split(rows, task, task.label_column, ReadOptions())
     notes.extend(dropped)
     return part
 

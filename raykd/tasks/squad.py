@@ -1,35 +1,49 @@
-"""SQuAD's JSON: two files, one file, or a folder. Questions on a context, with answers that stand in it, or none."""
+"""SQuAD: two files, one file, or a folder. Questions on a context, with answers that stand in it, or none.
+
+A file holds SQuAD's own JSON (articles, paragraphs, questions), or rows with question, context and answers as the hub
+has them.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from raykd.errors import UserError, together
+from raykd.tasks import arrow_tables, squad_rows
 from raykd.tasks.asked import Question, split_of
 from raykd.tasks.data import Data, Split
+from raykd.tasks.formats import FORMATS, format_of, is_table, open_text
 from raykd.tasks.glue import listing
 from raykd.tasks.holdout import hold_out
-from raykd.tasks.table import check_whole
+from raykd.tasks.json_rows import check_whole, is_lined
+from raykd.tasks.own import folder_parts
+from raykd.tasks.read_options import ReadOptions
 from raykd.tasks.task import Task
 
 # What a file's name says of its version, where a folder holds both.
 VERSIONS = {"squad": "v1", "squad_v2": "v2"}
 
 
-def read_folder(task: Task, folder: Path, seed: int) -> Data:
+def read_folder(task: Task, folder: Path, seed: int, options: ReadOptions) -> Data:
     """The train*.json and dev*.json (or validation*.json) of a folder. Of other .json files, two are taken as train and
-    dev in the order of their names, and a tenth of a single one is held out. Raises UserError."""
-    files = sorted(folder.glob("*.json"))
+    dev in the order of their names, and a tenth of a single one is held out. A folder without any is read as one of
+    rows: what datasets saved, or train.* and dev.*. Raises UserError."""
+    files = [] if arrow_tables.is_dataset(folder) else sorted(folder.glob("*.json"))
+    if not files and (arrow_tables.is_dataset(folder) or any(is_table(path) for path in folder.iterdir())):
+        parts = folder_parts(folder)
+        data = read_files(task, parts.train, parts.dev, seed, options)
+        return replace(data, notes=(*parts.notes, *data.notes))
     train = _called(task, files, "train")
     dev = _called(task, files, "dev", "validation")
     if len(train) == len(dev) == 1:
-        return read_files(task, train[0], dev[0], seed)
+        return read_files(task, train[0], dev[0], seed, options)
     if not train and not dev and len(files) in (1, 2):
-        data = read_files(task, files[0], files[1] if len(files) == 2 else None, seed)
+        data = read_files(task, files[0], files[1] if len(files) == 2 else None, seed, options)
         names = " and ".join(file.name for file in files)
         taken = f"{folder} holds no train*.json and no dev*.json: {names} taken as train" + " and dev" * (
             len(files) - 1
@@ -43,10 +57,10 @@ def read_folder(task: Task, folder: Path, seed: int) -> Data:
     raise UserError(*problems)
 
 
-def read_files(task: Task, train: Path, dev: Path | None, seed: int) -> Data:
+def read_files(task: Task, train: Path, dev: Path | None, seed: int, options: ReadOptions) -> Data:
     """Train and dev from files; without a dev file a tenth of train is held out, whole contexts of it. UserError."""
     paths = (train,) if dev is None else (train, dev)
-    parts = together(partial(read_split, task, path) for path in paths)
+    parts = together(partial(read_split, task, path, options) for path in paths)
     notes = [note for _, found in parts for note in found]
     whole = parts[0][0]
     if dev is not None:
@@ -65,23 +79,36 @@ def _called(task: Task, files: list[Path], *stems: str) -> list[Path]:
     return versioned if len(found) > 1 and versioned else found
 
 
-def read_split(task: Task, path: Path) -> tuple[Split, tuple[str, ...]]:
-    """The questions of a file, and notes. UserError for all that is wrong with it."""
+def read_split(task: Task, path: Path, options: ReadOptions) -> tuple[Split, tuple[str, ...]]:
+    """The questions of a file, or of a data set that datasets saved, and notes.
+
+    Raises:
+        UserError: All that is wrong with it.
+    """
+    if path.is_dir() and arrow_tables.is_dataset(path):
+        return squad_rows.read(task, path, options)
     if not path.is_file():
         raise UserError(f"no such file: {path}")
-    if path.suffix != ".json":
-        raise UserError(f"{path}: task '{task.name}' reads SQuAD's JSON, not '{path.suffix}' (allowed: .json)")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        content = json.loads(text)
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text: {error}") from None
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not JSON: {error}") from None
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from error
-    check_whole(str(path), text, content)
-    return split_of(task, str(path), _questions(str(path), content))
+    kind = format_of(path)
+    if kind.name not in ("json", "parquet", "arrow"):
+        allowed = ", ".join(suffix for suffix, name in FORMATS.items() if name in ("json", "parquet", "arrow"))
+        raise UserError(f"{path}: task '{task.name}' reads SQuAD's JSON, not '{path.suffix}' (allowed: {allowed})")
+    where = str(path)
+    if kind.name == "json":
+        with open_text(path, kind, options) as text:
+            whole = text.read()
+        start = whole.lstrip()[:1]
+        if start != "[":
+            try:
+                content = json.loads(whole)
+            except (ValueError, RecursionError) as error:
+                if not is_lined(path) and not squad_rows.is_row(whole.lstrip().partition("\n")[0]):
+                    raise UserError(f"{path} is not JSON: {error}") from None
+            else:
+                check_whole(where, whole, content)
+                if not squad_rows.has_rows(content):
+                    return split_of(task, where, _questions(where, content))
+    return squad_rows.read(task, path, options)
 
 
 def _questions(where: str, content: Any) -> Iterator[Question]:

@@ -59,6 +59,11 @@ class TaskSpec(BaseModel):
         return self.base or self.name
 
     @property
+    def text_names(self) -> tuple[str, ...]:
+        """Names of the one or two texts of a row; () where they are not known."""
+        return self.texts or (("question", "context") if self.kind == "span" else ())
+
+    @property
     def regression(self) -> bool:
         """True when the label is a real number."""
         return self.kind == "number"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -45,6 +45,7 @@ class Case:
     given: bytes = b""  # on standard input
     trains: bool = False  # training takes no time, and the command goes on to save what came of it
     meanwhile: Mapping[str, Entry] = field(default_factory=dict)  # what somebody puts there while it trains
+    check: Callable[[Path], str] | None = None  # of the folder after the command: what is wrong, or ""
 
     def lay_out(self, folder: Path) -> None:
         """Make the files in `folder`, which exists."""
@@ -92,6 +93,7 @@ def listing(folder: Path) -> dict[str, str]:
 # Tokenised splits are kept by content, each whole or not there at all; names that begin with a dot are unfinished.
 _KEPT = re.compile(rf"{HOME}(/cache(/[0-9a-f]{{24}}(/(meta\.json|texts\.json|[a-z]+\.npy))?)?)?")
 _LOCK = re.compile(rf"{HOME}/teachers(/[0-9a-f]{{16}}\.lock)?")  # empty; held while a teacher is taught
+_LISTED = re.compile(rf"{HOME}(/dropped(/[A-Za-z0-9_-]+-[0-9a-f]{{12}}\.jsonl)?)?")  # rows left out, by content
 _SWEEP = re.compile(rf"{HOME}/sweeps(/[A-Za-z0-9][A-Za-z0-9._-]*(/(sweep|space|teacher)\.json)?)?")
 
 
@@ -100,7 +102,12 @@ def litter(before: Mapping[str, str], after: Mapping[str, str], *, accepted: boo
     wrong = [f"gone: {name}" for name in before if name not in after]
     wrong += [f"changed: {name}" for name, what in before.items() if after.get(name, what) != what]
     for name in after.keys() - before.keys():
-        if not (_KEPT.fullmatch(name) or _LOCK.fullmatch(name) or (accepted and _SWEEP.fullmatch(name))):
+        if not (
+            _KEPT.fullmatch(name)
+            or _LISTED.fullmatch(name)
+            or _LOCK.fullmatch(name)
+            or (accepted and _SWEEP.fullmatch(name))
+        ):
             wrong.append(f"left behind: {name}")
     entries = {name for name in after if re.fullmatch(rf"{HOME}/cache/[0-9a-f]{{24}}", name)} - before.keys()
     return wrong + [f"half-written: {name}" for name in entries if f"{name}/meta.json" not in after]

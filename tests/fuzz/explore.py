@@ -9,15 +9,16 @@ from dataclasses import dataclass, field
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis.strategies import SearchStrategy
 
-from tests.fuzz import lines, outputs, rows, spaces, sweeps, teachers
+from tests.fuzz import files, lines, outputs, rows, spaces, sweeps, teachers
 from tests.fuzz.case import Case
 from tests.fuzz.ground import Ground, Outcome
 
 # What is generated, and its share of all cases.
 KINDS: dict[str, tuple[Callable[[], SearchStrategy[Case]], float]] = {
     "search spaces": (spaces.cases, 0.25),
-    "task data": (rows.cases, 0.25),
-    "command lines": (lines.cases, 0.3),
+    "task data": (rows.cases, 0.15),
+    "own files": (files.cases, 0.2),
+    "command lines": (lines.cases, 0.2),
     "sweep folders": (sweeps.cases, 0.1),
     "model folders": (teachers.cases, 0.1),
     "outputs": (outputs.cases, 0.2),

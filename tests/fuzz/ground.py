@@ -33,6 +33,8 @@ MEMORY = 6 << 30  # bytes a case may map beyond what the process holds: an absur
 PERSON = "person"  # the home folder of who types
 LISTS = ("tasks", "methods", "spaces", "evaluate", "predict")  # commands that may end well without training anything
 
+ABSENT = "teacher 'absent'"  # what is said of the teacher that cases about files name
+
 # What a command calls once it found nothing wrong with its input.
 DOORS = (
     "raykd.search.launch._run",  # starts Ray, then the sweep
@@ -105,6 +107,11 @@ class Ground:
         with at_once(case, folder) if case.trains else nullcontext():
             ended, said, fault, where = _ended(case)
         seconds = time.perf_counter() - started
+        if not fault and case.check is not None:
+            if ABSENT in said:  # it is looked for once all files are read
+                ended = "reached"
+            fault = case.check(folder)
+            ended = "failed" if fault else ended
         os.chdir(self.root)
         after = listing(folder)
         wrong = lost(before, after, own) if ended == "saved" else litter(before, after, accepted=ended == "reached")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import csv
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,31 @@ def test_no_traceback_no_hang_nothing_half_written(place: Ground, kind: str) -> 
     tally = explore(kind, round(CASES * KINDS[kind][1]), 1, place)
     assert not tally.faults, str(tally)
     assert len(tally.messages) > 3
+
+
+def test_files_are_read_as_another_reader_reads_them_and_many_are(place: Ground) -> None:
+    tally = explore("own files", 200, 2, place)
+    assert not tally.faults, str(tally)
+    assert tally.ended["reached"] > 50
+    assert tally.ended["refused"] > 50
+
+
+@pytest.mark.parametrize(
+    ("name", "stand_in"),
+    [
+        ("raykd.tasks.infer._check_spellings", lambda *_: None),
+        ("raykd.tasks.labelled.plain_text", lambda cell: (str(cell), None)),
+        ("raykd.tasks.delimited.parser", lambda lines, separator, _: csv.reader(lines, delimiter=separator)),
+        ("raykd.tasks.infer.looks_like_codes", lambda _: False),
+    ],
+)
+def test_the_judge_sees_a_reader_that_is_lax(
+    place: Ground, monkeypatch: pytest.MonkeyPatch, name: str, stand_in: Callable[..., object]
+) -> None:
+    monkeypatch.setattr(name, stand_in)
+    if name.endswith("codes"):
+        monkeypatch.setattr("raykd.tasks.infer.groups", lambda _: [])
+    assert explore("own files", 400, 3, place).faults
 
 
 def test_the_judge_sees_a_traceback(place: Ground, monkeypatch: pytest.MonkeyPatch) -> None:

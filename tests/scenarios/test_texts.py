@@ -57,7 +57,7 @@ def test_a_text_of_10000_tokens_is_cut_and_counted(home: Path, teacher: Path) ->
 def test_empty_texts_are_dropped_and_counted(home: Path, teacher: Path) -> None:
     train = write(home / "train.csv", [*lines_of(40), ",yes", "   ,no"])
     said = prepared(train, write(home / "dev.csv", lines_of(20)), teacher)
-    assert f"data: 2 rows of {train} with an empty text dropped" in said
+    assert f"data: 2 rows of {train} with an empty text dropped (lines 42, 43)" in said
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from raykd.errors import UserError
-from raykd.tasks.load import load
+from raykd.tasks.load import Columns, ReadOptions, load
 
 SIZES = {  # rows of train and dev
     "cola": (8551, 1043),
@@ -23,7 +23,8 @@ SIZES = {  # rows of train and dev
 def test_sizes_of_the_real_files(shared: Path, name: str, sizes: tuple[int, int]) -> None:
     data = load(name, str(shared / "data" / "glue"))
     assert (len(data.train), len(data.dev["dev"])) == sizes
-    assert data.notes == ()
+    assert [note for note in data.notes if "train" not in note and "dev" not in note] == []
+    assert f"train: {sizes[0]:,} rows" in data.notes[0]
     assert len(data.train.texts[0]) == len(data.task.texts)
     assert data.source == f"glue folder {shared / 'data' / 'glue' / data.task.folder}"
 
@@ -44,12 +45,16 @@ def test_real_rows_are_read_to_the_letter(shared: Path) -> None:
     assert all(0 <= label <= 5 for label in stsb.train.labels)
 
 
-def test_first_rows_only(shared: Path) -> None:
+def test_some_rows_only(shared: Path) -> None:
     whole = load("sst2", str(shared / "data" / "glue"))
     some = load("sst2", str(shared / "data" / "glue"), max_train=8000, max_dev=100)
-    assert some.train.texts == whole.train.texts[:8000]
-    assert some.dev["dev"].labels == whole.dev["dev"].labels[:100]
-    assert some.notes == ("first 8,000 of 67,349 rows of train", "first 100 of 872 rows of dev")
+    assert (len(some.train), len(some.dev["dev"])) == (8000, 100)
+    assert set(some.train.texts) <= set(whole.train.texts)
+    assert abs(sum(some.train.labels) / 8000 - sum(whole.train.labels) / 67_349) < 1e-4
+    assert some.notes[:2] == (
+        "8,000 of 67,349 rows of train drawn, every class in proportion",
+        "100 of 872 rows of dev drawn, every class in proportion",
+    )
     assert some.fingerprint != whole.fingerprint
 
 
@@ -81,21 +86,37 @@ def test_unicode_line_separators_and_carriage_returns_do_not_split_rows(tmp_path
     assert len(data.train) == 201
 
 
-def test_a_few_malformed_rows_are_dropped_by_name_and_many_refused(tmp_path: Path) -> None:
-    data = load("rte", _rte(tmp_path / "RTE", [*GOOD, "200\tonly"]))
+def test_rows_with_another_number_of_cells_are_refused_or_dropped_and_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAYKD_HOME", str(tmp_path / "home"))
+    folder = _rte(tmp_path / "RTE", [*GOOD, "200\tonly"])
+    with pytest.raises(UserError, match=r"1 of 201 rows cannot be used: 1 with 2 cells instead of 4 \(line 202\)"):
+        load("rte", folder)
+    data = load("rte", folder, options=ReadOptions(drop_bad_rows=True))
     assert len(data.train) == 200
     assert "1 of 201 rows" in data.notes[0]
-    assert "do not have 4 columns (line 202): dropped" in data.notes[0]
-    with pytest.raises(UserError, match=r"3 of 203 rows .* do not have 4 columns"):
-        load("rte", _rte(tmp_path / "RTE", [*GOOD, "x", "y", "z"]))
+    assert "dropped: 1 with 2 cells instead of 4 (line 202); listed in" in data.notes[0]
 
 
 def test_empty_texts_are_dropped_and_counted(tmp_path: Path) -> None:
     data = load("rte", _rte(tmp_path / "RTE", [*GOOD, "200\t \tb\tentailment"]))
     assert len(data.train) == 200
-    assert data.notes == (f"1 row of {tmp_path}/RTE/train.tsv with an empty text dropped",)
+    assert data.notes[0] == f"1 row of {tmp_path}/RTE/train.tsv with an empty text dropped (line 202)"
     with pytest.raises(UserError, match="no row is left, all 2 have an empty text"):
         load("rte", _rte(tmp_path / "RTE", ["0\t\tb\tentailment", "1\ta\t\tentailment"]))
+
+
+def test_quotation_marks_are_characters_in_a_glue_folder_alone(tmp_path: Path) -> None:
+    folder = _rte(tmp_path / "RTE", [*GOOD, '200\t"he said ""hi"" to me"\t"b\tentailment'])
+    data = load("rte", folder)
+    assert data.train.texts[-1] == ('"he said ""hi"" to me"', '"b')
+    assert any("1 cells of" in note and "look quoted, as pandas writes them" in note for note in data.notes)
+    own = Columns(("sentence1", "sentence2"), "label")
+    with pytest.raises(UserError, match="line 202: malformed quoting"):
+        load("rte", folder, columns=own)
+    folder = _rte(tmp_path / "RTE", [*GOOD, '200\t"he said ""hi"" to me"\tb\tentailment'])
+    assert load("rte", folder, columns=own).train.texts[-1] == ('he said "hi" to me', "b")
 
 
 def test_problems_of_all_files_come_at_once(tmp_path: Path) -> None:
@@ -103,7 +124,8 @@ def test_problems_of_all_files_come_at_once(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         load("rte", _rte(tmp_path / "RTE", bad, ["0\ta\tb\t7"]))
     assert len(caught.value.problems) == 2
-    assert "unknown value in column 'label': 'maybe' (allowed: entailment, not_entailment, 0, 1)" in str(caught.value)
+    allowed = "an unknown value in column 'label' (allowed: entailment, not_entailment, 0, 1): 'maybe' (line 202)"
+    assert allowed in str(caught.value)
     assert "'7'" in caught.value.problems[1]
 
 

@@ -81,13 +81,11 @@ def test_every_answer_of_the_sample_is_found_again(name: str, tmp_path: Path) ->
 
 
 def test_real_answers_are_found_again(shared: Path, tmp_path: Path) -> None:
-    data = load("squad", str(shared / "data" / "squad"), max_train=1500, max_dev=500)
-    tokenizer = byte_pairs(*{context for _, context in data.train.texts[:200]})
+    train = load("squad", str(shared / "data" / "squad")).train.first(1500)
+    tokenizer = byte_pairs(*{context for _, context in train.texts[:200]})
     for length in (128, 384):
-        coded = encode(data.train, tokenizer, max_length=length, regression=False, cache=tmp_path)
+        coded = encode(train, tokenizer, max_length=length, regression=False, cache=tmp_path)
         found = recovered(coded)
-        right = [
-            exact_match(next(iter(found.get(row, {""}))), [one[0][1]]) for row, one in enumerate(data.train.answers)
-        ]
+        right = [exact_match(next(iter(found.get(row, {""}))), [one[0][1]]) for row, one in enumerate(train.answers)]
         assert np.mean(right) > 0.99
         assert all(len(texts) == 1 for texts in found.values())
