@@ -44,9 +44,7 @@ class Comparison:
     p: float
 
 
-def summarize(
-    values: Sequence[float] | np.ndarray, level: float = LEVEL, *, within: Range = UNLIMITED
-) -> Summary:
+def summarize(values: Sequence[float] | np.ndarray, level: float = LEVEL, *, within: Range = UNLIMITED) -> Summary:
     """Mean, standard deviation and t interval over seeds.
 
     The interval is the t interval as far as it lies within the metric's range. The mean of all seeds lies in there, so
@@ -93,9 +91,7 @@ def bounded(low: float, high: float, within: Range) -> tuple[float | None, float
     return (None, None) if kept == within else kept
 
 
-def compare(
-    ours: Rows, theirs: Rows, *, within: Range = UNLIMITED, difference: float | None = None
-) -> Comparison:
+def compare(ours: Rows, theirs: Rows, *, within: Range = UNLIMITED, difference: float | None = None) -> Comparison:
     """Two models' metric, from the pseudo-values of each seed and example (raykd.tasks.predictions.pseudo_values).
 
     The differences are taken as a crossed random-effects design (Baayen, Davidson and Bates 2008): a mean, plus what

@@ -49,7 +49,8 @@ def look(ledger: Ledger, spec: SweepSpec, contenders: Sequence[Contender]) -> Fo
     entries, best = ledger.entries(), ledger.best()
     baseline = next((e for e in entries if e.label == BASELINE and e.state is TrialState.COMPLETE), None)
     finals = ledger.finals() if ledger.exhausted and not ledger.running else {}
-    judged = tuple(contenders) if any(not is_rival(one.name) for one in contenders) and finals else ()
+    confirmed = any(one.trials or not is_rival(one.name) for one in contenders)
+    judged = tuple(contenders) if confirmed and finals else ()
     champion = kept(ledger, spec)
     if judged:
         champion = max(finals[choose(spec, judged, undistilled(ledger)).name], key=lambda entry: entry.score or 0.0)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from optuna.trial import TrialState
 
 from raykd import storage
 from raykd.errors import UserError, unknown
@@ -23,7 +24,7 @@ from raykd.search.finals import BASELINE
 from raykd.search.found import kept, splits_of, undistilled
 from raykd.search.journal import FOLDER, Journal
 from raykd.search.ledger import Ledger
-from raykd.search.rivals import contests, still_to_come
+from raykd.search.rivals import contests
 from raykd.search.room import Room, room
 from raykd.search.spec import SPEC, SweepSpec
 from raykd.search.stored import noted
@@ -110,7 +111,7 @@ def tell(spec: SweepSpec, ledger: Ledger, teacher: Mapping[str, Any] | None = No
         teacher_answers=answers,
         space=f"{spec.space}, sampler {spec.sampler}, {spec.trials} trials, seed {spec.seed}",
         about={"fingerprint": spec.fingerprint},
-        finals_left=still_to_come(spec, runs),
+        finals_left=_finals_left(ledger),
         aimed=_aimed(spec, ledger, contenders),
         costs_of=spec.costs_of,
         stored=told.get("stored"),
@@ -126,6 +127,13 @@ def _aimed(spec: SweepSpec, ledger: Ledger, contenders: Sequence[Contender]) -> 
         return aimed(spec, one.name, one.select.mean, confirmed(contenders, plain))
     best = kept(ledger, spec)
     return None if best is None or best.score is None else aimed(spec, best.label, best.score, plain)
+
+
+def _finals_left(ledger: Ledger) -> int:
+    """Final runs that have not ended, as far as one can tell by now."""
+    states = {entry.label: entry.state for entry in ledger.entries()}
+    planned = [states.get(final.label, TrialState.RUNNING) for final, _ in ledger.planned_finals()]
+    return planned.count(TrialState.RUNNING)
 
 
 def _run(ledger: Ledger, label: str, spec: SweepSpec) -> Run:

@@ -97,9 +97,7 @@ def test_seeds_that_all_score_the_same_tell_no_spread() -> None:
     assert summarize([0.1 + 0.2, 0.3]).low is None  # but for rounding
 
 
-@given(
-    low=st.floats(-3, 3), width=st.floats(0, 4), within=st.sampled_from([(0.0, 1.0), (-1.0, 1.0), (-2.0, 2.0)])
-)
+@given(low=st.floats(-3, 3), width=st.floats(0, 4), within=st.sampled_from([(0.0, 1.0), (-1.0, 1.0), (-2.0, 2.0)]))
 def test_an_interval_is_what_of_it_lies_within_the_range(low: float, width: float, within: tuple[float, float]) -> None:
     """Point by point: what is in the result is what is in both."""
     if low > within[1] or low + width < within[0]:
