@@ -22,9 +22,9 @@ UNLIMITED: Range = (-math.inf, math.inf)
 
 @dataclass(frozen=True)
 class Summary:
-    """A metric over seeds. std (of the sample) is None of one seed, which tells nothing of the others. low and high, the
-    interval of the mean, are None where there are too few seeds to say: of one, of several that all score the same, and
-    where the interval would hold all that the metric can be."""
+    """A metric over seeds. std (of the sample) is None of one seed, which tells nothing of the others. low and high,
+    the interval of the mean, are None where there are too few seeds to say: of one, of several that all score the same,
+    and where the interval would hold all that the metric can be."""
 
     mean: float
     std: float | None

@@ -11,6 +11,7 @@ import numpy as np
 from optuna.trial import FrozenTrial
 
 from raykd.report.contenders import Contender, champion
+from raykd.report.floor import Floor
 
 Kind = Literal["search", "baseline", "final"]
 UNDISTILLED = "baseline"  # the configuration that learns from the labels alone
@@ -124,6 +125,8 @@ class Story:
     costs_of: str = ""  # what a latency is of, for a person
     stored: Stored | None = None
     workers: int = 1  # of a run, which share its rows
+    saved: str | None = None  # label of the run whose student is kept, once one is
+    floor: Floor | None = None  # of the split that reports
 
     def of(self, kind: Kind) -> list[Run]:
         """The runs of a kind, in the order of their start."""

@@ -28,6 +28,7 @@ from raykd.search.rivals import contests
 from raykd.search.room import Room, room
 from raykd.search.spec import SPEC, SweepSpec
 from raykd.search.stored import noted
+from raykd.search.story_parts import floor_of_split, saved_label
 from raykd.tasks.encoded import Encoded
 from raykd.tasks.predictions import score_of, unpack
 from raykd.workspace import Workspace
@@ -76,11 +77,12 @@ def read_story(found: Room, workspace: Workspace) -> Story:
             if storage.exists(journal):
                 storage.fetch(journal, folder / FOLDER)
         ledger = Ledger(Journal(folder), spec, space, "")
-        return tell(spec.reached(workspace.reach), ledger, teacher=teacher_of(found))
+        return tell(spec.reached(workspace.reach), ledger, teacher=teacher_of(found), saved=saved_label(found))
 
 
-def tell(spec: SweepSpec, ledger: Ledger, teacher: Mapping[str, Any] | None = None) -> Story:
-    """The story of `spec`, whose folders must be in reach, as `ledger` has it. teacher: see teacher_of."""
+def tell(spec: SweepSpec, ledger: Ledger, teacher: Mapping[str, Any] | None = None, saved: str | None = None) -> Story:
+    """The story of `spec`, whose folders must be in reach, as `ledger` has it. teacher: see teacher_of. saved: the
+    label of the run whose student is kept."""
     told = teacher or {}
     selecting, reporting = splits_of(spec)
     opened = {split: coded for split, place in spec.dev.items() if (coded := _open(place)) is not None}
@@ -116,6 +118,8 @@ def tell(spec: SweepSpec, ledger: Ledger, teacher: Mapping[str, Any] | None = No
         costs_of=spec.costs_of,
         stored=told.get("stored"),
         workers=spec.workers,
+        saved=saved,
+        floor=None if reporting not in opened else floor_of_split(spec, opened[reporting]),
     )
 
 

@@ -13,6 +13,8 @@ from raykd.search.space_keep import KEPT, keep, kept
 from raykd.search.spec import SPEC, SweepSpec
 from raykd.workspace import Workspace
 
+CHAMPION = "champion"  # the folder of the student that a sweep leaves
+
 
 @dataclass(frozen=True)
 class Room:

@@ -15,6 +15,7 @@ from raykd.errors import UserError
 from raykd.report.curves import Curve, draw, write_table
 from raykd.report.note import note
 from raykd.report.page import REPORT, write_report
+from raykd.report.saved import Saved, saved_of
 from raykd.report.verdict import verdict
 from raykd.search.afterwards import PATIENCE_S, After, journal_in
 from raykd.search.card import cards
@@ -27,7 +28,8 @@ from raykd.search.judged import goodness_by
 from raykd.search.ledger import Ledger
 from raykd.search.read_story import teacher_of, tell
 from raykd.search.reserve import Reserve
-from raykd.search.room import Room
+from raykd.search.room import CHAMPION, Room
+from raykd.search.scores import metrics_of, tags_of
 from raykd.search.space import Space
 from raykd.search.spec import SweepSpec
 from raykd.tracking.reconcile import Reconciler
@@ -36,7 +38,6 @@ from raykd.tracking.tracker import Conclusion, Tracker
 from raykd.train.told import told
 from raykd.train.trial import STUDENT
 
-CHAMPION = "champion"
 TRIALS = "trials"
 
 
@@ -55,6 +56,7 @@ class SweepResult:
     notes: tuple[str, ...] = ()  # what fell short, for a person
     said: tuple[str, ...] = ()
     report: Path | None = None  # the page for a browser
+    saved: Saved | None = None  # the run whose student that is, with its own scores and the means beside them
 
 
 def run_sweep(
@@ -123,8 +125,10 @@ def _conclude(conductor: Conductor, spec: SweepSpec, room: Room, study: StudyMir
     found, entries = look(ledger, spec, story.contenders), ledger.entries()
     complete = ledger.exhausted and not ledger.running
     champion = found.champion
+    story = replace(story, saved=champion.label if champion is not None else None)
+    saved = saved_of(story)
     page: Path | None = None
-    end = Conclusion("FINISHED" if complete else "KILLED", _scores(spec, found))
+    end = Conclusion("FINISHED" if complete else "KILLED", metrics_of(spec, found, saved))
     if champion is not None:
         student = room.folder / CHAMPION
         _replace(storage.join(ledger.trials, champion.label, STUDENT), student)
@@ -133,10 +137,10 @@ def _conclude(conductor: Conductor, spec: SweepSpec, room: Room, study: StudyMir
         if room.remote:
             storage.send(student, storage.join(room.place, CHAMPION))
             storage.write_text(storage.join(room.place, REPORT), page.read_text(encoding="utf-8"))
-        tags = {"raykd.sweep": spec.name, "raykd.trial": champion.label}
-        tags["raykd.score"] = f"{found.reported.get(champion.label, champion.score):.6f}"
+        tags = {"raykd.sweep": spec.name, "raykd.trial": champion.label, **(tags_of(saved) if saved else {})}
         tags["raykd.uid"] = spec.uid  # another home may have a sweep of the same name
         end = replace(end, files=(*files, page), student=student, tags=tags, note=note(story))
+        end = replace(end, refused=saved.warning if saved else "")
     again = f"raykd tune --task {spec.task.flag} --name {spec.name} --resume"
     notes = [conductor.stopped] if conductor.stopped else []
     if left := tracker.conclude(end, PATIENCE_S):
@@ -155,16 +159,8 @@ def _conclude(conductor: Conductor, spec: SweepSpec, room: Room, study: StudyMir
         tuple(notes),
         (verdict(story).headline, *verdict(story).sentences, *verdict(story).warnings),
         page,
+        saved=saved,
     )
-
-
-def _scores(spec: SweepSpec, found: Found) -> dict[str, float]:
-    """What MLflow shows of the sweep: on the split that selects, and of the champion what fresh seeds say on dev."""
-    known = {"undistilled": found.baseline, "best": found.best}
-    scores = {name: entry.score for name, entry in known.items() if entry is not None and entry.score is not None}
-    if (champion := found.confirmed) is not None:
-        scores |= {"champion": champion.report.mean, "champion_select": champion.select.mean}
-    return {"teacher": spec.teacher_score, **scores}
 
 
 def _show(ledger: Ledger, spec: SweepSpec, folder: Path, entries: list[Entry], best: Entry | None) -> list[Path]:
