@@ -87,7 +87,7 @@ def _saved(saved: Saved, report: str, select: str) -> Row:
     cells = {report: (words.score(saved.score), "")}
     if saved.selecting != saved.reporting:
         cells[select] = (words.score(saved.scores[saved.selecting]), "")
-    return Row(saved.label, "the run of the champion that is saved", cells)
+    return Row(f"{saved.label} (saved)", "the run of the champion whose student is kept", cells)
 
 
 def _contender(story: Story, one: Contender, report: str, baseline: bool) -> Row:

@@ -45,7 +45,6 @@ def verdict(story: Story) -> Verdict:
         f"{say.capital(say.contender_name(champion))} ({words.settings(champion.settings)}) reaches {best} "
         f"{story.metric} on {story.reporting}, the mean of {seeds} (95% interval: {say.interval(champion.report)})."
     ]
-    sentences += saved_sentences(saved) if saved is not None else []
     sentences += say.aim(story)
     if len(story.students) > 1:
         sentences.append(f"It is compared with baselines of its own student, {story.network(champion.name).name}:")
@@ -54,6 +53,7 @@ def verdict(story: Story) -> Verdict:
     ]
     sentences += say.ties(story, champion) + say.higher(story, champion) + say.curse(story, champion)
     sentences += say.share(story, champion.report.mean, story.reporting)
+    sentences += saved_sentences(saved) if saved is not None else []
     figures = [Figure(f"{story.metric} on {story.reporting}", best, f"mean of {seeds}"), *_of_saved(saved)]
     against = champion.against.get(UNDISTILLED)
     if against is not None and plain_of(champion.name) != UNDISTILLED:
