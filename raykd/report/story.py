@@ -25,13 +25,15 @@ def plain_of(configuration: str) -> str:
 @dataclass(frozen=True)
 class Network:
     """A teacher or a student. scores: the task's metric by split, as far as it is known. flops and latency are of a
-    forward pass of one row; latency in milliseconds."""
+    forward pass of one row; latency in milliseconds. speedup: how many times as fast as its teacher a student is, and
+    the quartiles of that over the turns in which both were timed."""
 
     name: str
     parameters: int
     scores: Mapping[str, float] = field(default_factory=dict)
     flops: int | None = None
     latency: float | None = None
+    speedup: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,10 @@ class Run:
     error: str | None = None
     answers: Mapping[str, np.ndarray] = field(default_factory=dict)
     student: str | None = None  # its description
-    parameters: int | None = None  # of its student; flops and latency as a Network's
+    parameters: int | None = None  # of its student; flops, latency and speedup as a Network's
     flops: int | None = None
     latency: float | None = None
+    speedup: tuple[float, float, float] | None = None
     taught: float = 0.0  # epochs in which it asked the teacher about every row of train
 
     @property
@@ -169,7 +172,7 @@ class Story:
         run = next(iter([*self.ends(configuration or ""), *started]), None)
         if run is None or run.parameters is None:
             return self.student
-        return Network(run.student or self.student.name, run.parameters, {}, run.flops, run.latency)
+        return Network(run.student or self.student.name, run.parameters, {}, run.flops, run.latency, run.speedup)
 
     def ends(self, configuration: str) -> list[Run]:
         """What stands for a configuration: its runs on fresh seeds, else its one run of the search."""

@@ -124,7 +124,12 @@ def _once(story: Story, run: Run, report: str, select: str) -> Row:
 def _costs(of: Network) -> dict[str, tuple[str, str]]:
     """The cells of what a network costs."""
     flops = "" if of.flops is None else f"{flops_text(of.flops)}FLOPs"
-    return {"parameters": (words.size(of.parameters), flops), "latency": (time_text(of.latency), "")}
+    return {"parameters": (words.size(of.parameters), flops), "latency": (time_text(of.latency), faster(of.speedup))}
+
+
+def faster(speedup: tuple[float, float, float] | None) -> str:
+    """``2.7 times as fast (2.6 to 2.8)``; nothing where that is not known."""
+    return "" if speedup is None else "{:.1f} times as fast ({:.1f} to {:.1f})".format(*speedup)
 
 
 def flops_text(flops: int | None) -> str:

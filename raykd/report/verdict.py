@@ -11,7 +11,7 @@ from raykd.report.saved import Saved, saved_of
 from raykd.report.saved import sentences as saved_sentences
 from raykd.report.sentences import LEVEL
 from raykd.report.story import UNDISTILLED, Run, Story, plain_of
-from raykd.report.tables import time_text
+from raykd.report.tables import faster, time_text
 
 
 @dataclass(frozen=True)
@@ -163,5 +163,6 @@ def _smaller(story: Story, configuration: str) -> list[Figure]:
     share = f"{student.parameters / teacher.parameters:.0%}"
     note = f"{words.size(student.parameters)} of {words.size(teacher.parameters)} parameters"
     if teacher.latency and student.latency:
-        note += f"; {teacher.latency / student.latency:.1f} times as fast, {time_text(student.latency)} a row"
+        ratio = faster(student.speedup) or f"{teacher.latency / student.latency:.1f} times as fast"
+        note += f"; {ratio}, {time_text(student.latency)} a row"
     return [Figure("size of the teacher", share, note)]

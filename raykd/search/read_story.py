@@ -6,6 +6,7 @@ import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,7 @@ def _finals_left(ledger: Ledger) -> int:
 
 def _run(ledger: Ledger, label: str, spec: SweepSpec) -> Run:
     entry = ledger.entry(label)
-    flops, latency = _speed(spec.cost_of(entry.settings))
+    flops, latency, speedup = _speed(spec.cost_of(entry.settings))
     marks = [mark for _, mark in sorted(ledger.marks(label).items())]
     # The last report alone is read whole: there may be many thousands of them.
     last = ledger.journal.at(marks[-1].place)["report"] if marks else {}
@@ -161,6 +162,7 @@ def _run(ledger: Ledger, label: str, spec: SweepSpec) -> Run:
         parameters=spec.parameters_of(entry.settings),
         flops=flops,
         latency=latency,
+        speedup=speedup,
         taught=_taught(spec, entry.settings) * (marks[-1].progress if marks else 0.0),
     )
 
@@ -172,8 +174,10 @@ def _taught(spec: SweepSpec, settings: Mapping[str, Any]) -> float:
     return float(settings.get("epochs", spec.training.epochs)) * (method.needs_teacher and method.chain is None)
 
 
-def _speed(cost: Cost | None) -> tuple[int | None, float | None]:
-    return (None, None) if cost is None else (cost.flops, cost.latency)
+def _speed(cost: Cost | None) -> tuple[int | None, float | None, tuple[float, float, float] | None]:
+    if cost is None:
+        return None, None, None
+    return cost.flops, cost.latency, None if cost.speedup is None else astuple(cost.speedup)
 
 
 def kind_of(label: str) -> Kind:
