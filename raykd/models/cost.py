@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -16,33 +16,80 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from raykd.models.outputs import forward
 from raykd.models.shape import size_of
+from raykd.models.turns import Speedup, speedup_of, take_turns
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-WARM_UP, FEWEST, MOST = 3, 5, 50  # runs before the clock counts, and at least and at most so many that do
-ENOUGH_S = 2.0  # of runs that count
 
 
 @dataclass(frozen=True)
 class Cost:
     """parameters: weights, shared ones once. Of one forward pass of one row: flops (floating-point operations of matrix
-    products, where a multiplication and an addition are two) and latency, in milliseconds."""
+    products, where a multiplication and an addition are two) and latency, in milliseconds. speedup: of a student, over
+    its teacher."""
 
     parameters: int
     flops: int
     latency: float
+    speedup: Speedup | None = None
 
 
-def cost_of(model: PreTrainedModel, length: int, *, device: torch.device, known: tuple[Cost, ...] = ()) -> Cost:
-    """The cost of a row of `length` tokens; the model is on the CPU, in eval mode, and is moved to `device`.
+@dataclass(frozen=True)
+class Measured:
+    """Costs of a teacher and of students by name, and how many turns the fewest and the most of them had."""
 
-    known: of other models, on the same device and of the same length. One with as many weights and as much arithmetic
-    is of the same shape, and its latency is taken: two measurements would tell them apart by noise.
+    teacher: Cost
+    students: dict[str, Cost]
+    turns: tuple[int, int]
+
+
+def costs_of(
+    teacher: PreTrainedModel,
+    students: Mapping[str, Callable[[], PreTrainedModel]],
+    length: int,
+    *,
+    device: torch.device,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Measured:
+    """What a row costs a teacher and each student, each student timed in turn with the teacher.
+
+    A student's latency is the teacher's, divided by how many times as fast the student was in turn: what slowed the
+    machine down while one student was measured and not the next drops out, and the ratio of two latencies is the
+    speedup. One with as many weights and as much arithmetic as another is of the same shape, and costs the same.
+
+    Args:
+        teacher: In eval mode, on the CPU; it is moved to `device`.
+        students: By name, what makes each; only one of them is held at a time.
+        length: Tokens of the row.
+        device: Where they run: on a CPU, in one thread.
+        clock: In seconds.
+
+    Returns:
+        The costs. The teacher's latency is the median over all turns.
     """
-    parameters, flops = size_of(model), flops_of(model, length)
-    alike = [cost for cost in known if (cost.parameters, cost.flops) == (parameters, flops)]
-    return alike[0] if alike else Cost(parameters, flops, latency_of(model, length, device=device))
+    sizes = size_of(teacher), flops_of(teacher, length)
+    row = _row(teacher, length, device)
+    ours = _ready(teacher, row, device)
+    found: dict[str, tuple[int, int, Speedup]] = {}
+    timed: dict[tuple[int, int], np.ndarray] = {}
+    with _one_thread(), torch.no_grad():
+        for name, make in students.items():
+            student = make()
+            shape = size_of(student), flops_of(student, length)
+            if shape not in timed:
+                theirs = _ready(student, _row(student, length, device), device)
+                timed[shape] = take_turns([ours, theirs], clock=clock)
+                del theirs
+            found[name] = (*shape, speedup_of(timed[shape]))
+            del student  # before the next one is made
+        turns = [*timed.values()] or [take_turns([ours], clock=clock)]
+    latency = 1000 * float(np.median(np.concatenate([times[:, 0] for times in turns])))
+    made = {
+        name: Cost(parameters, flops, latency / faster.ratio, faster)
+        for name, (parameters, flops, faster) in found.items()
+    }
+    counts = [len(times) for times in turns]
+    return Measured(Cost(*sizes, latency), made, (min(counts), max(counts)))
 
 
 def flops_of(model: PreTrainedModel, length: int) -> int:
@@ -53,28 +100,38 @@ def flops_of(model: PreTrainedModel, length: int) -> int:
     return int(counter.get_total_flops())
 
 
-def latency_of(model: PreTrainedModel, length: int, *, device: torch.device) -> float:
-    """Milliseconds that a row of `length` tokens takes, one row at a time: the median. One thread, if on a CPU."""
+def about(measured: Measured, length: int, device: torch.device, busy: tuple[float, int] | None) -> str:
+    """What latencies are of, and whether the machine was busy meanwhile, for a person.
+
+    Args:
+        measured: The costs.
+        length: Tokens of the row.
+        device: Where they were measured.
+        busy: The load and the number of processors, if known.
+    """
+    where = torch.cuda.get_device_name(device) if device.type == "cuda" else "one thread of a CPU"
+    turns = " to ".join(map(str, dict.fromkeys(measured.turns)))
+    said = f"one row of {length} tokens at a time, on {where}, teacher and student in turn, the median of {turns} turns"
+    wide = [one.speedup for one in measured.students.values() if one.speedup is not None and one.speedup.wide]
+    if busy is not None and busy[0] > busy[1] + 0.5:  # a teacher was asked a moment ago, with all processors
+        return f"{said}; the machine was busy, with a load of {busy[0]:.1f} on {busy[1]} processors"
+    if wide:
+        worst = max(wide, key=lambda one: (one.high - one.low) / one.ratio)
+        spread = f"half of the turns were {worst.low:.1f} to {worst.high:.1f} times as fast"
+        return f"{said}; the machine was restless: {spread}"
+    return said
+
+
+def _ready(model: PreTrainedModel, row: Tensor, device: torch.device) -> Callable[[], None]:
+    """A run of `model` on `row`, over when it returns."""
     moved: nn.Module = model  # transformers' own `to` is typed too narrowly
     moved.to(device)
-    row = _row(model, length, device)
-    took: list[float] = []
-    with _one_thread(), torch.no_grad():
-        for _ in range(WARM_UP):
-            _run(model, row)
-        while len(took) < FEWEST or (len(took) < MOST and sum(took) < ENOUGH_S):
-            _wait(device)
-            began = time.perf_counter()
-            _run(model, row)
-            _wait(device)
-            took.append(time.perf_counter() - began)
-    return 1000 * statistics.median(took)
 
+    def run() -> None:
+        _run(model, row)
+        _wait(device)
 
-def measured(length: int, device: torch.device) -> str:
-    """What a latency is of, for a person."""
-    where = torch.cuda.get_device_name(device) if device.type == "cuda" else "one thread of a CPU"
-    return f"one row of {length} tokens at a time, on {where}, the median of {FEWEST} to {MOST} runs"
+    return run
 
 
 def _run(model: PreTrainedModel, row: Tensor) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from raykd.report.significance import Comparison, Summary, compare, holm, summarize
+from raykd.tasks.metrics import RANGES
 from raykd.tasks.predictions import Answered, pseudo_values, score_of
 
 TIE = 12  # decimals to which two means are told apart; the rest is rounding
@@ -18,15 +19,17 @@ Answers = Mapping[str, np.ndarray]  # by split
 
 @dataclass(frozen=True)
 class Contender:
-    """A configuration, run on several seeds."""
+    """A configuration, run on several seeds. trials: those of the search that are the same configuration as a
+    baseline; none of one that the search found, whose name is its trial."""
 
     name: str
     settings: Mapping[str, Any]
-    promised: float | None  # what the search said of it on the selecting split; None of one it did not try
+    promised: float | None  # what the search said of it on the selecting split; None where nobody chose it by that
     select: Summary  # the metric over seeds, on the split that selects
     report: Summary  # and on the one that reports
     against: dict[str, Comparison]  # by baseline, on the reporting split; p corrected over all of the table
     seeds: tuple[int, ...]  # those that finished
+    trials: tuple[str, ...] = ()
 
     @property
     def curse(self) -> float | None:
@@ -52,9 +55,8 @@ def judge(
     promised: by name, as far as there are any. baselines: names in runs, simplest first. selecting and reporting may
     be the same split.
 
-    Each is compared with every baseline, and a baseline with those simpler than it. p is Holm's over all of these. The
-    difference is that of the pseudo-values' means, so it may differ from that of the means shown by a small bias; it
-    is over the seeds that both have finished.
+    Each is compared with every baseline, and a baseline with those simpler than it, over the seeds that both have
+    finished. p is Holm's over all of these.
     """
     kept = {
         name: {
@@ -63,12 +65,25 @@ def judge(
         for name, seeds in runs.items()
     }
     order = {name: place for place, name in enumerate(dict.fromkeys([*baselines, *kept])) if kept.get(name)}
+    low, high = RANGES[task.primary]
+    scores = {
+        name: {
+            split: {seed: score_of(task, answers[split], labels[split]) for seed, answers in kept[name].items()}
+            for split in (selecting, reporting)
+        }
+        for name in order
+    }
     values = {
         name: {seed: pseudo_values(task, answers[reporting], labels[reporting]) for seed, answers in kept[name].items()}
         for name in order
     }
     made = {
-        (name, other): compare(values[name], values[other])
+        (name, other): compare(
+            values[name],
+            values[other],
+            within=(low - high, high - low),
+            difference=_difference(scores[name][reporting], scores[other][reporting]),
+        )
         for name in order
         for other in baselines
         if other in order and (name not in baselines or order[other] < order[name])
@@ -77,8 +92,7 @@ def judge(
     contenders = []
     for name in order:
         select, report = (
-            summarize([score_of(task, answers[split], labels[split]) for answers in kept[name].values()])
-            for split in (selecting, reporting)
+            summarize([*scores[name][split].values()], within=(low, high)) for split in (selecting, reporting)
         )
         against = {pair[1]: replace(one, p=corrected[pair]) for pair, one in made.items() if pair[0] == name}
         contenders.append(
@@ -98,6 +112,15 @@ def significant(contender: Contender, level: float = 0.05) -> bool:
     correction. False where there is no other to be better than."""
     found = contender.against.values()
     return bool(found) and all(one.difference > 0 and one.p < level for one in found)
+
+
+def _difference(ours: Mapping[int, float], theirs: Mapping[int, float]) -> float:
+    """That of the means over the seeds that both have; over all where they have none in common."""
+    seeds = sorted(ours.keys() & theirs.keys())
+    pairs = [(ours[seed], theirs[seed]) for seed in seeds] or [
+        (float(np.mean([*ours.values()])), float(np.mean([*theirs.values()])))
+    ]
+    return float(np.mean([one for one, _ in pairs]) - np.mean([other for _, other in pairs]))
 
 
 def _rank(contender: Contender) -> float:

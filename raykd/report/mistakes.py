@@ -13,16 +13,28 @@ from raykd.report.story import UNDISTILLED, Story, plain_of
 Role = Literal["student", "teacher", "undistilled"]
 BINS = 5  # of lengths, with about as many rows in each
 ROWS = 50  # that are named
+HALF = 0.5  # a span that scores as much counts as right
 
 
 @dataclass(frozen=True)
 class Judged:
-    """How far off one network is on each row of the reporting split. [N]: the share of its runs with another class than
-    the label, the mean distance from the number, or what spans lack of a perfect score."""
+    """How far off one network is on the reporting split. off: [S, N] of each of its runs on each row: 1 for another
+    class than the label's, the distance from the number, or what a span lacks of a perfect score."""
 
     role: Role
     name: str
-    wrong: np.ndarray
+    off: np.ndarray
+
+    @property
+    def wrong(self) -> np.ndarray:
+        """[N] the mean over the runs."""
+        mean: np.ndarray = self.off.mean(axis=0)
+        return mean
+
+    @property
+    def right(self) -> np.ndarray:
+        """[S, N] whether the answer is right."""
+        return self.off < HALF
 
 
 @dataclass(frozen=True)
@@ -36,13 +48,28 @@ class Group:
 
 @dataclass(frozen=True)
 class Versus:
-    """Rows by who is right, and the numbers (from 0) of the first rows that the teacher alone gets right."""
+    """Answers by who is right: every row once for each of the student's `runs`, so that the share of the right ones is
+    the mean of the runs. often: rows that the teacher gets right and at least half of the runs get wrong; rows: the
+    numbers (from 0) of the first of those. network: whose runs they are."""
 
     both: int
     teacher: int
     student: int
     neither: int
+    runs: int
+    often: int
     rows: tuple[int, ...]
+    network: str
+
+    @property
+    def answers(self) -> int:
+        """All of them."""
+        return self.both + self.teacher + self.student + self.neither
+
+    @property
+    def share(self) -> float:
+        """Of the student's answers that are right."""
+        return (self.both + self.student) / self.answers
 
 
 def judged(story: Story) -> list[Judged]:
@@ -61,8 +88,8 @@ def judged(story: Story) -> list[Judged]:
         whole = [
             _off(story.kind, given, labels) for given in answers if story.kind == "span" or len(given) == len(labels)
         ]
-        if whole and (not found or found[0].wrong.shape == whole[0].shape):
-            found.append(Judged(role, name, np.mean(whole, axis=0)))
+        if whole and (not found or found[0].off.shape[1:] == whole[0].shape):
+            found.append(Judged(role, name, np.stack(whole)))
     return found
 
 
@@ -119,17 +146,24 @@ def _group(name: str, rows: np.ndarray, networks: Sequence[Judged]) -> Group:
 
 
 def versus(story: Story, networks: Sequence[Judged]) -> Versus | None:
-    """Student against teacher; None for numbers. One of several seeds is wrong where at least half of them are."""
-    by_role = {network.role: network.wrong < 0.5 for network in networks}
-    if story.kind == "number" or "teacher" not in by_role or len(by_role) < 2:
+    """Student against teacher, answer by answer; without a distilled student the undistilled one.
+
+    Returns:
+        None for numbers, of which none is simply right, and where the answers of either are not kept.
+    """
+    by_role = {network.role: network for network in networks}
+    student = by_role.get("student", by_role.get("undistilled"))
+    if story.kind == "number" or "teacher" not in by_role or student is None:
         return None
-    teacher = by_role["teacher"]
-    student = by_role.get("student", by_role.get("undistilled", teacher))
-    alone = np.flatnonzero(teacher & ~student)
+    teacher, right = by_role["teacher"].right[0], student.right
+    often = np.flatnonzero(teacher & (right.mean(axis=0) <= HALF))
     return Versus(
-        both=int((student & teacher).sum()),
-        teacher=len(alone),
-        student=int((student & ~teacher).sum()),
-        neither=int((~student & ~teacher).sum()),
-        rows=tuple(int(row) for row in alone[:ROWS]),
+        both=int((right & teacher).sum()),
+        teacher=int((~right & teacher).sum()),
+        student=int((right & ~teacher).sum()),
+        neither=int((~right & ~teacher).sum()),
+        runs=len(right),
+        often=len(often),
+        rows=tuple(int(row) for row in often[:ROWS]),
+        network=student.name,
     )

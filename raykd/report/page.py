@@ -78,6 +78,7 @@ def render(story: Story, card: Sequence[CardRow] = ()) -> str:
         finals=final_curves(story),
         front=front(story),
         number=story.kind == "number",
+        span=story.kind == "span",
         dash=words.NONE,
         style=Markup(_resource("page.css")),
         script=Markup(_resource("page.js")),

@@ -11,6 +11,7 @@ import numpy as np
 from optuna.trial import FrozenTrial
 
 from raykd.report.contenders import Contender, champion
+from raykd.report.floor import Floor
 
 Kind = Literal["search", "baseline", "final"]
 UNDISTILLED = "baseline"  # the configuration that learns from the labels alone
@@ -24,13 +25,15 @@ def plain_of(configuration: str) -> str:
 @dataclass(frozen=True)
 class Network:
     """A teacher or a student. scores: the task's metric by split, as far as it is known. flops and latency are of a
-    forward pass of one row; latency in milliseconds."""
+    forward pass of one row; latency in milliseconds. speedup: how many times as fast as its teacher a student is, and
+    the quartiles of that over the turns in which both were timed."""
 
     name: str
     parameters: int
     scores: Mapping[str, float] = field(default_factory=dict)
     flops: int | None = None
     latency: float | None = None
+    speedup: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -76,9 +79,10 @@ class Run:
     error: str | None = None
     answers: Mapping[str, np.ndarray] = field(default_factory=dict)
     student: str | None = None  # its description
-    parameters: int | None = None  # of its student; flops and latency as a Network's
+    parameters: int | None = None  # of its student; flops, latency and speedup as a Network's
     flops: int | None = None
     latency: float | None = None
+    speedup: tuple[float, float, float] | None = None
     taught: float = 0.0  # epochs in which it asked the teacher about every row of train
 
     @property
@@ -124,6 +128,8 @@ class Story:
     costs_of: str = ""  # what a latency is of, for a person
     stored: Stored | None = None
     workers: int = 1  # of a run, which share its rows
+    saved: str | None = None  # label of the run whose student is kept, once one is
+    floor: Floor | None = None  # of the split that reports
 
     def of(self, kind: Kind) -> list[Run]:
         """The runs of a kind, in the order of their start."""
@@ -166,7 +172,7 @@ class Story:
         run = next(iter([*self.ends(configuration or ""), *started]), None)
         if run is None or run.parameters is None:
             return self.student
-        return Network(run.student or self.student.name, run.parameters, {}, run.flops, run.latency)
+        return Network(run.student or self.student.name, run.parameters, {}, run.flops, run.latency, run.speedup)
 
     def ends(self, configuration: str) -> list[Run]:
         """What stands for a configuration: its runs on fresh seeds, else its one run of the search."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from raykd.report import words
 from raykd.report.contenders import Contender
+from raykd.report.saved import Saved, saved_of
+from raykd.report.sentences import interval
 from raykd.report.story import UNDISTILLED, Network, Run, Story, plain_of
 
 FAILURES = 100  # that are listed
@@ -61,20 +63,35 @@ def results(story: Story) -> Table:
         cells["confirmed" if story.contenders else select] = (words.score(scores.get(story.selecting)), "")
     cells |= _costs(story.teacher)
     rows = [Row("teacher", story.teacher.name, cells, "teacher")]
+    if story.floor is not None:
+        rows.append(Row("no model", story.floor.answer, {report: (words.score(story.floor.score), "")}))
     baselines = {name for one in story.contenders for name in one.against} | {UNDISTILLED}  # of whichever student
     ordered = sorted(story.contenders, key=lambda one: plain_of(one.name) not in baselines)  # of either the best first
-    rows += [_contender(story, one, report, plain_of(one.name) in baselines) for one in ordered]
+    saved = saved_of(story)
+    for one in ordered:
+        rows.append(_contender(story, one, report, plain_of(one.name) in baselines))
+        if saved is not None and saved.means and rows[-1].mark:
+            rows.append(_saved(saved, report, "confirmed"))
     if not ordered:
         standing = [run for run in story.runs if run.label == story.chosen]
         shown = {run.label: run for run in [*story.of("baseline"), story.best, *standing] if run is not None}
         rows += [_once(story, run, report, select) for run in shown.values()]
     found = dict.fromkeys(name for row in rows for name, cell in row.cells.items() if cell[0] != words.NONE)
-    columns = [name for row in reversed(rows) for name in row.cells if name in found]  # the fullest row's order
+    fullest = sorted(rows, key=lambda row: -len(row.cells))
+    columns = [name for row in fullest for name in row.cells if name in found]
     return Table(tuple(dict.fromkeys(columns)), tuple(rows))
 
 
+def _saved(saved: Saved, report: str, select: str) -> Row:
+    """The run of the champion that is kept."""
+    cells = {report: (words.score(saved.score), "")}
+    if saved.selecting != saved.reporting:
+        cells[select] = (words.score(saved.scores[saved.selecting]), "")
+    return Row(f"{saved.label} (saved)", "the run of the champion whose student is kept", cells)
+
+
 def _contender(story: Story, one: Contender, report: str, baseline: bool) -> Row:
-    cells = {report: (words.score(one.report.mean), words.interval(one.report.low, one.report.high).strip(words.NONE))}
+    cells = {report: (words.score(one.report.mean), interval(one.report))}
     cells["std"] = (words.score(one.report.std), "")
     for name, found in one.against.items():
         if name != one.name:
@@ -86,6 +103,7 @@ def _contender(story: Story, one: Contender, report: str, baseline: bool) -> Row
     cells |= _costs(story.network(one.name))
     champion = story.champion is not None and one.name == story.champion.name
     name = "undistilled" if plain_of(one.name) == UNDISTILLED else plain_of(one.name)
+    name += f" ({', '.join(one.trials)})" if one.trials else ""
     if baseline and len(story.students) > 1:
         name += f", {story.network(one.name).name}"
     return Row(name, words.settings(one.settings), cells, "champion" if champion else "")
@@ -106,7 +124,12 @@ def _once(story: Story, run: Run, report: str, select: str) -> Row:
 def _costs(of: Network) -> dict[str, tuple[str, str]]:
     """The cells of what a network costs."""
     flops = "" if of.flops is None else f"{flops_text(of.flops)}FLOPs"
-    return {"parameters": (words.size(of.parameters), flops), "latency": (time_text(of.latency), "")}
+    return {"parameters": (words.size(of.parameters), flops), "latency": (time_text(of.latency), faster(of.speedup))}
+
+
+def faster(speedup: tuple[float, float, float] | None) -> str:
+    """``2.7 times as fast (2.6 to 2.8)``; nothing where that is not known."""
+    return "" if speedup is None else "{:.1f} times as fast ({:.1f} to {:.1f})".format(*speedup)
 
 
 def flops_text(flops: int | None) -> str:

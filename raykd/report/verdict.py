@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from raykd.report import sentences as say
 from raykd.report import words
-from raykd.report.contenders import Contender, significant
-from raykd.report.significance import Comparison
-from raykd.report.story import UNDISTILLED, Story, plain_of
-from raykd.report.tables import time_text
-
-LEVEL = 0.05  # a corrected p below this counts as a difference
+from raykd.report.contenders import TIE, Contender, significant
+from raykd.report.saved import Saved, saved_of
+from raykd.report.saved import sentences as saved_sentences
+from raykd.report.sentences import LEVEL
+from raykd.report.story import UNDISTILLED, Run, Story, plain_of
+from raykd.report.tables import faster, time_text
 
 
 @dataclass(frozen=True)
@@ -34,74 +35,66 @@ class Verdict:
 
 def verdict(story: Story) -> Verdict:
     """What the report says first."""
-    champion = story.champion
-    warnings = tuple(_warnings(story))
+    champion, saved = story.champion, saved_of(story)
+    warnings = (*_warnings(story), *([saved.warning] if saved is not None and saved.warning else []))
     if champion is None:
-        return _unconfirmed(story, warnings)
+        return _unconfirmed(story, saved, warnings)
     best = words.score(champion.report.mean)
-    reached = f"{best} {story.metric} on {story.reporting}"
-    unbeaten = [_name(name) for name, found in champion.against.items() if found.p >= LEVEL or found.difference <= 0]
-    aimed = story.aimed
-    if aimed is not None and not aimed.met:
-        headline = f"Nobody meets the aim, {aimed.text}; {_name(champion.name)} comes nearest to it: {reached}."
-    elif plain_of(champion.name) == UNDISTILLED and aimed is not None:
-        headline = f"The aim, {aimed.text}, is best met without distillation: {reached}."
-    elif plain_of(champion.name) == UNDISTILLED:
-        headline = f"No distilled student came out ahead of the undistilled one, which reaches {reached}."
-    elif significant(champion):
-        headline = f"{champion.name} beats {' and '.join(map(_name, champion.against))}: {reached}."
-    elif unbeaten:
-        headline = f"{champion.name} is the champion with {reached}, but is not shown to beat {' or '.join(unbeaten)}."
-    else:
-        headline = f"{champion.name} is the champion with {reached}."
     seeds = words.many(champion.report.count, "fresh seed")
-    sure = words.known(champion.report.low) and words.known(champion.report.high)
     sentences = [
-        f"{_capital(_name(champion.name))} ({words.settings(champion.settings)}) reaches {best} {story.metric} on "
-        f"{story.reporting}, the mean of {seeds}"
-        + (f" (95% interval {words.interval(champion.report.low, champion.report.high)})" if sure else "")
-        + "."
+        f"{say.capital(say.contender_name(champion))} ({words.settings(champion.settings)}) reaches {best} "
+        f"{story.metric} on {story.reporting}, the mean of {seeds} (95% interval: {say.interval(champion.report)})."
     ]
-    sentences += _aim(story)
+    sentences += say.aim(story)
     if len(story.students) > 1:
         sentences.append(f"It is compared with baselines of its own student, {story.network(champion.name).name}:")
-    sentences += [_against(name, found) for name, found in champion.against.items() if name != champion.name]
-    higher = [one.name for one in story.contenders if one.report.mean > champion.report.mean]
-    if higher:
-        how = "by the aim" if aimed is not None else f"on {story.selecting}"
-        others = words.listed([f"of {_name(name)}" for name in higher])
-        means = f"the mean {others} is" if len(higher) == 1 else f"the means {others} are"
-        sentences.append(f"It was chosen {how}; on {story.reporting} {means} higher.")
-    sentences += _curse(story, champion) + _share(story, champion.report.mean)
-    figures = [Figure(f"{story.metric} on {story.reporting}", best, f"mean of {seeds}")]
+    sentences += [
+        say.against(story, champion, name, of) for name, of in champion.against.items() if name != champion.name
+    ]
+    sentences += say.ties(story, champion) + say.higher(story, champion) + say.curse(story, champion)
+    sentences += say.share(story, champion.report.mean, story.reporting)
+    sentences += saved_sentences(saved) if saved is not None else []
+    figures = [Figure(f"{story.metric} on {story.reporting}", best, f"mean of {seeds}"), *_of_saved(saved)]
     against = champion.against.get(UNDISTILLED)
     if against is not None and plain_of(champion.name) != UNDISTILLED:
         note = f"{words.chance(against.p)}, corrected"
         figures.append(Figure("against the undistilled student", words.points(against.difference), note))
     if words.known(champion.curse):
-        note = f"{_gap(champion.curse)}: fresh seeds confirmed {words.score(champion.select.mean)}"
+        note = f"{say.gap(champion.curse)}: fresh seeds confirmed {words.score(champion.select.mean)}"
         figures.append(Figure(f"promised by the search, on {story.selecting}", words.score(champion.promised), note))
-    return Verdict(headline, tuple(sentences), warnings, (*figures, *_smaller(story, champion.name)))
+    figures += _smaller(story, champion.name)
+    return Verdict(_headline(story, champion), tuple(sentences), warnings, tuple(figures))
 
 
-def _aim(story: Story) -> list[str]:
-    """What the sweep was to find, and whether the one that is chosen is that."""
-    aimed = story.aimed
-    if aimed is None:
-        return []
-    asks = f": {words.score(aimed.wanted)} on {story.selecting} is asked for, {_name(aimed.name)} has "
-    said = "" if aimed.wanted is None else asks + words.score(aimed.score)
-    unknown = [f"There is no score of {name} that the aim could refer to." for name in aimed.unknown]
-    return [f"The aim is {aimed.text}{said}.", *unknown]
+def _headline(story: Story, champion: Contender) -> str:
+    """Who won, in one sentence."""
+    reached = f"{words.score(champion.report.mean)} {story.metric} on {story.reporting}"
+    unbeaten = [say.name_of(name) for name, of in champion.against.items() if of.p >= LEVEL or of.difference <= 0]
+    aimed, name = story.aimed, say.contender_name(champion)
+    if story.floor is not None and story.floor.reached(champion.report.mean):
+        return f"Nothing was learnt: {name} came out first with {reached}, no better than {story.floor.answer}."
+    if aimed is not None and not aimed.met:
+        return f"Nobody meets the aim, {aimed.text}; {name} comes nearest to it: {reached}."
+    if plain_of(champion.name) == UNDISTILLED and aimed is not None:
+        return f"The aim, {aimed.text}, is best met without distillation: {reached}."
+    if plain_of(champion.name) == UNDISTILLED:
+        return f"No distilled student came out ahead of the undistilled one, which reaches {reached}."
+    if significant(champion):
+        return f"{say.capital(name)} beats {' and '.join(map(say.name_of, champion.against))}: {reached}."
+    if unbeaten:
+        who = " or ".join(unbeaten)
+        return f"{say.capital(name)} is the champion with {reached}, but is not shown to beat {who}."
+    return f"{say.capital(name)} is the champion with {reached}."
 
 
-def _unconfirmed(story: Story, warnings: tuple[str, ...]) -> Verdict:
+def _unconfirmed(story: Story, saved: Saved | None, warnings: tuple[str, ...]) -> Verdict:
     """The verdict on a sweep whose winner no fresh seed has seen."""
     best, baseline = story.best, next((run for run in story.of("baseline") if run.score is not None), None)
     plain = f"The undistilled student scores {words.score(baseline.score)} on {story.selecting}." if baseline else ""
+    kept = saved_sentences(saved) if saved is not None else []
     if best is None or best.score is None:
         headline = "No distilled trial has completed." if story.of("search") else "Nothing was searched yet."
-        return Verdict(headline, (plain,) if plain else (), warnings, ())
+        return Verdict(headline, tuple(filter(None, [plain, *kept])), warnings, tuple(_of_saved(saved)))
     headline = f"{best.label} scored best in the search: {words.score(best.score)} {story.metric} on {story.selecting}."
     sentences = [f"{best.label} is {words.settings(best.settings)}."]
     figures = [Figure(f"{story.metric} on {story.selecting}", words.score(best.score), "one run, not confirmed")]
@@ -109,13 +102,33 @@ def _unconfirmed(story: Story, warnings: tuple[str, ...]) -> Verdict:
     if measured is not None:
         sentences.append(f"Once, at its end, it was measured on {story.reporting}: {words.score(measured)}.")
         figures.append(Figure(f"{story.metric} on {story.reporting}", words.score(measured), "one run"))
+    sentences += say.first_of_equals(_equals(story, best), best.score, story.selecting) + kept
+    if saved is not None and saved.label != best.label:
+        figures += _of_saved(saved)
     if baseline is not None and baseline.score is not None:
         sentences.append(plain)
         gain = words.points(best.score - baseline.score)
         figures.append(Figure("against the undistilled student", gain, "one run each, no test"))
-    sentences += _aim(story) + _share(story, best.score, story.selecting)
-    sentences += [f"By the aim {_name(one.name)} is kept." for one in [story.aimed] if one and one.name != best.label]
+    sentences += say.aim(story) + say.share(story, best.score, story.selecting)
+    sentences += [
+        f"By the aim {say.name_of(one.name)} is kept." for one in [story.aimed] if one and one.name != best.label
+    ]
     return Verdict(headline, tuple(sentences), warnings, (*figures, *_smaller(story, best.label)))
+
+
+def _equals(story: Story, best: Run) -> list[str]:
+    """The completed trials of the search that score as the best one does."""
+    done = [run for run in story.of("search") if run.state == "complete" and run.score is not None]
+    return [run.label for run in done if round((run.score or 0.0) - (best.score or 0.0), TIE) == 0]
+
+
+def _of_saved(saved: Saved | None) -> list[Figure]:
+    """The saved model's own score."""
+    if saved is None:
+        return []
+    selected = f" ({words.score(saved.scores[saved.selecting])} on {saved.selecting})"
+    note = "its own score" + selected * (saved.selecting != saved.reporting)
+    return [Figure(f"the saved model, {saved.label}, on {saved.reporting}", words.score(saved.score), note)]
 
 
 def _warnings(story: Story) -> list[str]:
@@ -142,51 +155,6 @@ def _warnings(story: Story) -> list[str]:
     return found
 
 
-def _name(configuration: str) -> str:
-    plain, at, student = configuration.partition("@")
-    names = {UNDISTILLED: "the undistilled student", "kd": "plain kd"}
-    return names[plain] + (at and f" ({student})") if plain in names else configuration
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:] if text.startswith(("the ", "plain ")) else text
-
-
-def _against(name: str, found: Comparison) -> str:
-    """Whether the champion beats one baseline."""
-    other = _name(name)
-    measured = f"{words.points(found.difference)}"
-    if words.known(found.low) and words.known(found.high):
-        measured += f", 95% interval {words.hundredths(found.low)} to {words.hundredths(found.high)}"
-    measured += f", corrected {words.chance(found.p)}"
-    if found.p < LEVEL:
-        return f"It {'beats' if found.difference > 0 else 'falls behind'} {other}: {measured}."
-    return f"It is not shown to differ from {other}: {measured}."
-
-
-def _curse(story: Story, champion: Contender) -> list[str]:
-    if not words.known(champion.curse):
-        return []
-    promised, confirmed = words.score(champion.promised), words.score(champion.select.mean)
-    gap = f"Winner's curse: on {story.selecting} the search promised {promised} and fresh seeds confirmed {confirmed}"
-    return [f"{gap}; the promise was {_gap(champion.curse)}."]
-
-
-def _gap(curse: float) -> str:
-    """How far a promise was off."""
-    much = words.points(abs(curse)).lstrip("+")
-    return "just right" if much.startswith("0.0 ") else f"{much} too {'high' if curse > 0 else 'low'}"
-
-
-def _share(story: Story, reached: float, split: str | None = None) -> list[str]:
-    """How much of the teacher is left in the student."""
-    teacher = story.teacher.scores.get(split or story.reporting)
-    if teacher is None or not teacher > 0:
-        return []
-    where = split or story.reporting
-    return [f"The teacher scores {words.score(teacher)} on {where}: the student keeps {reached / teacher:.1%} of it."]
-
-
 def _smaller(story: Story, configuration: str) -> list[Figure]:
     """How much smaller and faster than its teacher the student of a configuration is."""
     teacher, student = story.teacher, story.network(configuration)
@@ -195,5 +163,6 @@ def _smaller(story: Story, configuration: str) -> list[Figure]:
     share = f"{student.parameters / teacher.parameters:.0%}"
     note = f"{words.size(student.parameters)} of {words.size(teacher.parameters)} parameters"
     if teacher.latency and student.latency:
-        note += f"; {teacher.latency / student.latency:.1f} times as fast, {time_text(student.latency)} a row"
+        ratio = faster(student.speedup) or f"{teacher.latency / student.latency:.1f} times as fast"
+        note += f"; {ratio}, {time_text(student.latency)} a row"
     return [Figure("size of the teacher", share, note)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from functools import partial
 
 from rich.console import Console
@@ -9,7 +10,7 @@ from rich.markup import escape
 
 from raykd.models.cost import Cost
 from raykd.report import words
-from raykd.report.tables import flops_text, time_text
+from raykd.report.tables import faster, flops_text, time_text
 from raykd.search.space import Space
 from raykd.search.spec import SweepSpec
 from raykd.search.students import students_of
@@ -46,7 +47,10 @@ def announce(spec: SweepSpec, space: Space, console: Console, *, again: bool = F
 
 def _size(parameters: int, cost: Cost | None) -> str:
     said = f"{words.size(parameters)} parameters"
-    return said if cost is None else f"{said}, {flops_text(cost.flops)}FLOPs and {time_text(cost.latency)} a row"
+    if cost is None:
+        return said
+    said += f", {flops_text(cost.flops)}FLOPs and {time_text(cost.latency)} a row"
+    return said if cost.speedup is None else f"{said}, {faster(astuple(cost.speedup))}"
 
 
 def _stopping(spec: SweepSpec) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 
 from raykd.models.classifier import load_classifier
-from raykd.models.cost import Cost, cost_of, measured
+from raykd.models.cost import Cost, about, costs_of
 from raykd.models.student import make_student, parse_student
+from raykd.models.turns import load
 from raykd.prepare import Prepared
 from raykd.tasks.encoded import Encoded
 
@@ -28,12 +30,9 @@ def costs(ready: Prepared) -> Costs:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     length = max(1, int(np.median(Encoded.open(ready.train).lengths)))
     head = ready.task.head
-    found: dict[str, Cost] = {}
-    for student in ready.sizes:
-        model = make_student(parse_student(student), ready.origin, head, seed=0)
-        found[student] = cost_of(model, length, device=device, known=tuple(found.values()))
-        del model  # before the next one is made
-    teacher = cost_of(load_classifier(ready.teacher, head), length, device=device)
+    students = {name: partial(make_student, parse_student(name), ready.origin, head, seed=0) for name in ready.sizes}
+    busy = load()
+    found = costs_of(load_classifier(ready.teacher, head), students, length, device=device)
     if device.type == "cuda":
         torch.cuda.empty_cache()  # trials on this machine want what was used here
-    return Costs(found, teacher, measured(length, device))
+    return Costs(found.students, found.teacher, about(found, length, device, busy))

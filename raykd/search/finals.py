@@ -43,23 +43,41 @@ def parse(label: str) -> Final | None:
 
 
 def planned(
-    best: Sequence[tuple[str, Settings]], baseline: Settings, seeds: int, seed: int
+    best: Sequence[tuple[str, Settings]],
+    baseline: Settings,
+    seeds: int,
+    seed: int,
+    students: Sequence[str | None] = (),
 ) -> Iterator[tuple[Final, dict[str, Any]]]:
     """Every final with its settings: each seed's runs together, so that a sweep that is cut short still has pairs.
 
     best: the configurations that the search found, best first. baseline: the settings of no distillation; those of
     vanilla distillation are the same but for the method. Both may name a student, the baseline the first one; then the
-    baselines are run for each student that the best have. seed: the sweep's.
+    baselines are run for each student that the best have, and for further `students`. seed: the sweep's.
     """
     first = baseline.get("student")
-    students = sorted({settings.get("student", first): None for _, settings in best}, key=lambda one: one != first)
-    rivals = []
-    for student in students or [first]:
-        own = baseline if student == first else {**baseline, "student": student}
-        rivals += [(rival(BASELINE, student, first), own), (rival(KD, student, first), {**own, "method": KD})]
+    named = dict.fromkeys([*(settings.get("student", first) for _, settings in best), *students])
+    own = rivals(sorted(named, key=lambda name: name != first) if named and first is not None else (None,), baseline)
     for number in range(1, seeds + 1):
-        for name, settings in [*rivals, *best]:
+        for name, settings in [*own, *best]:
             yield Final(name, number), {**settings, "seed": fresh(seed, number)}
+
+
+def rivals(students: Sequence[str | None], baseline: Settings) -> list[tuple[str, Settings]]:
+    """The baselines of each student by name, with their settings.
+
+    Args:
+        students: Descriptions; None where there is but one.
+        baseline: The settings of no distillation. They may name a student: the first one, whose baselines have the
+            plain names.
+    """
+    first = baseline.get("student")
+    found: list[tuple[str, Settings]] = []
+    for student in students:
+        own = baseline if student == first or first is None else {**baseline, "student": student}
+        named = None if first is None else student
+        found += [(rival(BASELINE, named, first), own), (rival(KD, named, first), {**own, "method": KD})]
+    return found
 
 
 def rival(plain: str, student: str | None, first: str | None) -> str:

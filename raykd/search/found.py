@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from optuna.trial import TrialState
 
-from raykd.report.contenders import Contender
+from raykd.report.contenders import TIE, Contender
 from raykd.search.aimed import choose, first
 from raykd.search.entry import Entry
 from raykd.search.finals import BASELINE, is_rival, parse
@@ -20,7 +21,8 @@ class Found:
     """baseline and best are of the search: the undistilled student, and the best distilled one.
 
     contenders: each configuration that ran again on fresh seeds, best first; none before all of that is over. champion:
-    the trial whose student is kept, of the chosen contender's runs the one with the best score; before there are any,
+    the trial whose student is kept (raykd.report.saved has its scores and the means beside them), of the chosen
+    contender's runs the one with the best score on the split that selects, the first of equals; before there are any,
     the better of best and baseline (the distilled one of equals). Who is better is a matter of the sweep's aim.
     reported: by trial, its score on the split that reports, of those that reached their end.
     """
@@ -49,10 +51,12 @@ def look(ledger: Ledger, spec: SweepSpec, contenders: Sequence[Contender]) -> Fo
     entries, best = ledger.entries(), ledger.best()
     baseline = next((e for e in entries if e.label == BASELINE and e.state is TrialState.COMPLETE), None)
     finals = ledger.finals() if ledger.exhausted and not ledger.running else {}
-    judged = tuple(contenders) if any(not is_rival(one.name) for one in contenders) and finals else ()
+    confirmed = any(one.trials or not is_rival(one.name) for one in contenders)
+    judged = tuple(contenders) if confirmed and finals else ()
     champion = kept(ledger, spec)
     if judged:
-        champion = max(finals[choose(spec, judged, undistilled(ledger)).name], key=lambda entry: entry.score or 0.0)
+        runs = finals[choose(spec, judged, undistilled(ledger)).name]
+        champion = max(runs, key=lambda entry: -math.inf if entry.score is None else round(entry.score, TIE))
     over = [one for of in finals.values() for one in of]
     over += [one for one in (best, baseline, champion) if one is not None and one not in over]
     metric = f"{splits_of(spec)[1]}/{spec.task.primary}"

@@ -38,7 +38,7 @@ from raykd.search.how import How
 from raykd.search.preflight import suitable, suitable_students
 from raykd.search.proposals import Proposer
 from raykd.search.read_story import TEACHER
-from raykd.search.request import SweepRequest
+from raykd.search.request import SweepRequest, request_of
 from raykd.search.room import Room, claim, new_room, newest, room
 from raykd.search.sockets import check_sockets
 from raykd.search.space import Space
@@ -109,7 +109,7 @@ def tune(
     first += [lambda: None if address else check_sockets(partial(console.print, markup=False))]
     first += [lambda: _check_again(resume, continue_, name, how.extend)]
     workspace, most_bytes = together(first)[:2]
-    request = _request(
+    request = request_of(
         task, source, how, beside, teacher=teacher, student=student, method=method, space=space, head=head,
         epochs=epochs, seed=seed, max_length=max_length, workers_per_trial=workers_per_trial,
     )  # fmt: skip
@@ -315,32 +315,6 @@ def _check_again_there(spec: SweepSpec, found: Room, console: Console) -> None:
             check_study(spec.study_uri)
     except Unreachable as error:
         console.print(f"warning: {error}; the sweep goes on and writes it later", markup=False)
-
-
-def _request(task: str, source: Source, how: How, beside: Beside, **arguments: Any) -> SweepRequest:
-    """All arguments that decide what comes out of a sweep, as one value."""
-    student, augmentation = arguments.pop("student"), beside.augmentation
-    return SweepRequest.of_arguments(
-        task=task,
-        task_name=source.task_name,
-        data=source.data,
-        dev_file=source.dev_file,
-        text_columns=source.text_columns,
-        label_column=source.label_column,
-        max_train_samples=source.max_train_samples,
-        max_eval_samples=source.max_eval_samples,
-        doc_stride=source.doc_stride,
-        split_seed=source.split_seed,
-        **vars(source.reading),
-        student=(student,) if isinstance(student, str) else tuple(student or ()),
-        corpus=beside.corpus,
-        unlabelled=beside.unlabelled,
-        augment=None if augmentation is None else augmentation.attempts,
-        augment_with=None if augmentation is None else augmentation.masked_lm,
-        augment_vectors=None if augmentation is None else augmentation.vectors,
-        **{name: value for name, value in vars(how).items() if name != "extend"},
-        **arguments,
-    )
 
 
 def _budget(asked: int | None, workspace: Workspace) -> int:

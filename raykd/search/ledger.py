@@ -19,10 +19,9 @@ import numpy as np
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from raykd.search import finals
-from raykd.search.aimed import finalists
-from raykd.search.apart import WIDTH, apart
 from raykd.search.baseline import baseline_settings
 from raykd.search.entry import Entry, Mark
+from raykd.search.finalists import Finalists, Picked
 from raykd.search.finals import BASELINE
 from raykd.search.halving import Halving
 from raykd.search.journal import Journal, Place
@@ -73,7 +72,7 @@ class Ledger:
         self._number = 0  # of the next new trial: one whose start is damaged in the journal keeps its label
         self.searched = 0  # trials of the search
         self._epochs = 0.0  # that they have had, or will have if nobody stops them
-        self._picked: tuple[list[str], list[str]] = [], []  # the best, and who of them are finalists
+        self._finalists = Finalists(spec, self._answers)
         self._finals: dict[str, dict[int, str]] = {}  # by configuration and number, the label
         for place, event in journal.read():
             if event["event"] == "report" and self._counts(event["trial"], event["report"]):
@@ -150,24 +149,21 @@ class Ledger:
 
     def _planned(self) -> Iterator[tuple[finals.Final, dict[str, Any]]]:
         """The finals; none where the search found nothing to confirm."""
-        chosen = self._chosen(self.spec.finalists)
-        if not chosen:
+        picked = self._picked()
+        if not picked.students:
             return iter(())
-        best = [(label, self._entries[label].settings) for label in chosen]
-        return finals.planned(best, self._entries[BASELINE].settings, self.spec.final_seeds, self.spec.seed)
+        best = [(label, self._entries[label].settings) for label in picked.trials]
+        plain, seeds = self._entries[BASELINE].settings, self.spec.final_seeds
+        return finals.planned(best, plain, seeds, self.spec.seed, picked.students)
 
-    def _chosen(self, many: int) -> list[str]:
-        """The trials of the search that come first, by the aim if there is one."""
-        if self.spec.aim is None:
-            best = [label for _, label in self._ranking[: WIDTH * many]]
-            if many > 1 and best != self._picked[0]:  # answers are read anew only where others lead
-                self._picked = best, apart(best, self._answers, many)
-            return self._picked[1] if many > 1 else best[:many]
-        ranked = [(label, -worse, self._entries[label].settings) for worse, label in self._ranking]
-        return finalists(self.spec, ranked, self.baseline_score, many)
+    def _picked(self) -> Picked:
+        """Who would be confirmed if the search were over now."""
+        return self._finalists.pick(self._ranking, self._entries)
 
     def _answers(self, label: str) -> np.ndarray | None:
         """What trial `label` answered at its end on the split that selects; None if it was not kept."""
+        if self._entries[label].state is not TrialState.COMPLETE:
+            return None
         last = max(self._marks[label].items())[1]
         packed = self.journal.at(last.place)["report"].get("answers", {}).get(next(iter(self.spec.dev)))
         return None if packed is None else unpack(packed)
@@ -365,15 +361,17 @@ class Ledger:
     @property
     def planned(self) -> int:
         """How many trials there will be, so far as is known: the search's, its baseline, the finals."""
-        chosen = self._chosen(self.spec.finalists)
-        students = {self.spec.student_of(self._entries[label].settings) for label in chosen}
-        runs = self.spec.finalists and (self.spec.finalists + 2 * max(1, len(students))) * self.spec.final_seeds
-        return (self.searched if self.closed else self.spec.trials) + 1 + runs
+        picked = self._picked()
+        over = not self.searching and not any(map(_of_search, self._running))
+        runs = (len(picked.trials) if over else self.spec.finalists) + 2 * max(not over, len(picked.students))
+        finals_of = runs * self.spec.final_seeds if self.spec.finalists else 0
+        return (self.searched if self.closed else self.spec.trials) + 1 + finals_of
 
     def keepers(self) -> set[str]:
-        """The trials whose students are kept: the search's best, the baseline, each final configuration's best."""
-        best = [max(of, key=_score) for of in self.finals().values() if of]
-        return {BASELINE, *self._chosen(1), *(one.label for one in (*best, self.best()) if one is not None)}
+        """The trials whose students are kept: the search's best, by its score and by the aim, the baseline, each final
+        configuration's best."""
+        best = [max(of, key=_score).label for of in self.finals().values() if of]
+        return {BASELINE, *best, *self._finalists.first(self._ranking, self._entries)}
 
     @property
     def baseline_score(self) -> float | None:

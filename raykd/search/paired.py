@@ -19,7 +19,7 @@ import math
 
 import numpy as np
 
-from raykd.report.significance import paired_bootstrap, wilcoxon
+from raykd.report.paired_tests import paired_bootstrap, wilcoxon
 
 
 class Paired:

@@ -6,10 +6,12 @@ import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from optuna.trial import TrialState
 
 from raykd import storage
 from raykd.errors import UserError, unknown
@@ -23,10 +25,11 @@ from raykd.search.finals import BASELINE
 from raykd.search.found import kept, splits_of, undistilled
 from raykd.search.journal import FOLDER, Journal
 from raykd.search.ledger import Ledger
-from raykd.search.rivals import contests, still_to_come
+from raykd.search.rivals import contests
 from raykd.search.room import Room, room
 from raykd.search.spec import SPEC, SweepSpec
 from raykd.search.stored import noted
+from raykd.search.story_parts import floor_of_split, saved_label
 from raykd.tasks.encoded import Encoded
 from raykd.tasks.predictions import score_of, unpack
 from raykd.workspace import Workspace
@@ -75,11 +78,12 @@ def read_story(found: Room, workspace: Workspace) -> Story:
             if storage.exists(journal):
                 storage.fetch(journal, folder / FOLDER)
         ledger = Ledger(Journal(folder), spec, space, "")
-        return tell(spec.reached(workspace.reach), ledger, teacher=teacher_of(found))
+        return tell(spec.reached(workspace.reach), ledger, teacher=teacher_of(found), saved=saved_label(found))
 
 
-def tell(spec: SweepSpec, ledger: Ledger, teacher: Mapping[str, Any] | None = None) -> Story:
-    """The story of `spec`, whose folders must be in reach, as `ledger` has it. teacher: see teacher_of."""
+def tell(spec: SweepSpec, ledger: Ledger, teacher: Mapping[str, Any] | None = None, saved: str | None = None) -> Story:
+    """The story of `spec`, whose folders must be in reach, as `ledger` has it. teacher: see teacher_of. saved: the
+    label of the run whose student is kept."""
     told = teacher or {}
     selecting, reporting = splits_of(spec)
     opened = {split: coded for split, place in spec.dev.items() if (coded := _open(place)) is not None}
@@ -110,11 +114,13 @@ def tell(spec: SweepSpec, ledger: Ledger, teacher: Mapping[str, Any] | None = No
         teacher_answers=answers,
         space=f"{spec.space}, sampler {spec.sampler}, {spec.trials} trials, seed {spec.seed}",
         about={"fingerprint": spec.fingerprint},
-        finals_left=still_to_come(spec, runs),
+        finals_left=_finals_left(ledger),
         aimed=_aimed(spec, ledger, contenders),
         costs_of=spec.costs_of,
         stored=told.get("stored"),
         workers=spec.workers,
+        saved=saved,
+        floor=None if reporting not in opened else floor_of_split(spec, opened[reporting]),
     )
 
 
@@ -128,9 +134,16 @@ def _aimed(spec: SweepSpec, ledger: Ledger, contenders: Sequence[Contender]) -> 
     return None if best is None or best.score is None else aimed(spec, best.label, best.score, plain)
 
 
+def _finals_left(ledger: Ledger) -> int:
+    """Final runs that have not ended, as far as one can tell by now."""
+    states = {entry.label: entry.state for entry in ledger.entries()}
+    planned = [states.get(final.label, TrialState.RUNNING) for final, _ in ledger.planned_finals()]
+    return planned.count(TrialState.RUNNING)
+
+
 def _run(ledger: Ledger, label: str, spec: SweepSpec) -> Run:
     entry = ledger.entry(label)
-    flops, latency = _speed(spec.cost_of(entry.settings))
+    flops, latency, speedup = _speed(spec.cost_of(entry.settings))
     marks = [mark for _, mark in sorted(ledger.marks(label).items())]
     # The last report alone is read whole: there may be many thousands of them.
     last = ledger.journal.at(marks[-1].place)["report"] if marks else {}
@@ -149,6 +162,7 @@ def _run(ledger: Ledger, label: str, spec: SweepSpec) -> Run:
         parameters=spec.parameters_of(entry.settings),
         flops=flops,
         latency=latency,
+        speedup=speedup,
         taught=_taught(spec, entry.settings) * (marks[-1].progress if marks else 0.0),
     )
 
@@ -160,8 +174,10 @@ def _taught(spec: SweepSpec, settings: Mapping[str, Any]) -> float:
     return float(settings.get("epochs", spec.training.epochs)) * (method.needs_teacher and method.chain is None)
 
 
-def _speed(cost: Cost | None) -> tuple[int | None, float | None]:
-    return (None, None) if cost is None else (cost.flops, cost.latency)
+def _speed(cost: Cost | None) -> tuple[int | None, float | None, tuple[float, float, float] | None]:
+    if cost is None:
+        return None, None, None
+    return cost.flops, cost.latency, None if cost.speedup is None else astuple(cost.speedup)
 
 
 def kind_of(label: str) -> Kind:

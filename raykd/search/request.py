@@ -6,8 +6,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from raykd.beside import Beside
 from raykd.errors import UserError
 from raykd.paths import expand_home
+from raykd.search.how import How
+from raykd.tasks.source import Source
 
 # Arguments that may name local files and folders.
 PATHS = ("data", "dev_file", "teacher", "student", "space", "corpus", "unlabelled", "augment_with", "augment_vectors")
@@ -91,6 +94,32 @@ class SweepRequest(BaseModel):
             raise UserError(
                 *problems, "leave these out to go on with that sweep, or leave out --resume to start another one"
             )
+
+
+def request_of(task: str, source: Source, how: How, beside: Beside, **arguments: Any) -> SweepRequest:
+    """All arguments that decide what comes out of a sweep, as one value."""
+    student, augmentation = arguments.pop("student"), beside.augmentation
+    return SweepRequest.of_arguments(
+        task=task,
+        task_name=source.task_name,
+        data=source.data,
+        dev_file=source.dev_file,
+        text_columns=source.text_columns,
+        label_column=source.label_column,
+        max_train_samples=source.max_train_samples,
+        max_eval_samples=source.max_eval_samples,
+        doc_stride=source.doc_stride,
+        split_seed=source.split_seed,
+        **vars(source.reading),
+        student=(student,) if isinstance(student, str) else tuple(student or ()),
+        corpus=beside.corpus,
+        unlabelled=beside.unlabelled,
+        augment=None if augmentation is None else augmentation.attempts,
+        augment_with=None if augmentation is None else augmentation.masked_lm,
+        augment_vectors=None if augmentation is None else augmentation.vectors,
+        **{name: value for name, value in vars(how).items() if name != "extend"},
+        **arguments,
+    )
 
 
 HINTS = {"trials": "; --extend N adds N"}

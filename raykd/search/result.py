@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from optuna.trial import TrialState
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 
 from raykd.models.cost import Cost
 from raykd.report import words
 from raykd.report.contenders import Contender
 from raykd.report.front import pareto
-from raykd.report.significance import Summary
+from raykd.report.sentences import first_of_equals
+from raykd.report.significance import SAME, Summary
 from raykd.report.tables import flops_text, time_text
 from raykd.search.display import settings_text
 from raykd.search.entry import Entry
@@ -23,34 +25,62 @@ from raykd.search.found import splits_of
 from raykd.search.read_story import kind_of
 from raykd.search.sweep import SweepResult
 
+WIDE = 10_000  # letters: no table is as wide
+
 
 def print_result(result: SweepResult, console: Console) -> None:
     """Teacher, undistilled student, best student; what fresh seeds say; where the student and its page lie."""
     spec, found = result.spec, result.found
     console.print()
-    console.print(_search(result))
+    _print(console, _search(result))
     if len(spec.costs) > 1:
         console.print()
-        console.print(_students(result))
+        _print(console, _students(result))
         console.print(f"latency: {spec.costs_of}", markup=False)
     states = Counter(entry.state.name.lower() for entry in result.entries)
     console.print("trials: " + ", ".join(f"{count} {state}" for state, count in sorted(states.items())))
     if found.contenders:
         console.print()
-        console.print(_finals(result))
+        _print(console, _finals(result))
         for sentence in result.said:
             console.print(sentence, markup=False)
-    elif found.best is None:
-        kept = "" if found.champion is None else ": the undistilled student is kept as champion"
-        console.print(f"no distilled trial completed{kept}")
-    elif found.champion is found.baseline:
-        console.print("no distilled student beat the undistilled one: the undistilled one is kept as champion")
-    elif spec.aim is not None and found.champion is not None:
-        console.print(f"by the aim, {spec.aim}, {found.champion.label} is kept as champion", markup=False)
+    else:
+        for sentence in _unconfirmed(result):
+            console.print(sentence, markup=False)
+    for line in _saved(result):
+        console.print(line, markup=False)
     if result.student is not None:
         console.print(f"student: {result.student}", markup=False)
     if result.report is not None:
         console.print(f"report:  {result.report}", markup=False)
+
+
+def _unconfirmed(result: SweepResult) -> list[str]:
+    """Who is kept of a search that no fresh seed has confirmed, and what speaks against it."""
+    spec, found = result.spec, result.found
+    said = []
+    if found.best is None:
+        said.append("no distilled trial completed")
+    elif found.champion is found.baseline:
+        said.append("no distilled student beat the undistilled one: the undistilled one is kept as champion")
+    elif spec.aim is not None and found.champion is not None:
+        said.append(f"by the aim, {spec.aim}, {found.champion.label} is kept as champion")
+    if found.best is not None and found.best.score is not None:
+        done = [one for one in result.entries if one.kind == "search" and one.state is TrialState.COMPLETE]
+        equal = [one.label for one in done if one.score is not None and abs(one.score - found.best.score) < SAME]
+        said += first_of_equals(equal, found.best.score, splits_of(spec)[0])
+    return said + ([result.saved.warning] if result.saved is not None and result.saved.warning else [])
+
+
+def _saved(result: SweepResult) -> list[str]:
+    """The run whose student is kept, with its own scores, and the means over the seeds of its configuration."""
+    saved = result.saved
+    if saved is None:
+        return []
+    own = [f"{words.score(score)} on {split}" for split, score in reversed([*saved.scores.items()])]
+    means = [f"{words.score(mean)} on {split}" for split, mean in reversed([*saved.means.items()])]
+    lines = [f"saved:   run {saved.label}, {saved.metric} {', '.join(own)}"]
+    return lines + ([f"mean:    of its {words.many(saved.runs, 'seed')}, {', '.join(means)}"] if means else [])
 
 
 def _search(result: SweepResult) -> Table:
@@ -115,7 +145,7 @@ def _finals(result: SweepResult) -> Table:
     for one in result.found.contenders:
         means = [_mean(summary) for summary in (one.select, one.report)]
         against = [_against(one, name) for name in (BASELINE, "kd")]
-        name = _name(one.name) + f" {escape(spec.student_of(one.settings))}" * several
+        name = _name(one) + f" {escape(spec.student_of(one.settings))}" * several
         table.add_row(name, *means, *against, words.score(one.promised))
     return table
 
@@ -131,14 +161,29 @@ def _against(one: Contender, other: str) -> str:
     return f"{words.points(found.difference).removesuffix(' points')} {words.chance(found.p).replace(' ', '')}"
 
 
-def _name(name: str) -> str:
-    if not is_rival(name):
-        return name
-    return "none" if plain_of(name) == BASELINE else plain_of(name)
+def _name(one: Contender) -> str:
+    """With the trials of the search that are the same configuration as a baseline."""
+    if not is_rival(one.name):
+        return one.name
+    plain = "none" if plain_of(one.name) == BASELINE else plain_of(one.name)
+    return plain + (f" ({', '.join(one.trials)})" if one.trials else "")
 
 
 def _table(title: str, *headings: str) -> Table:
+    """A table of which the descriptions alone are wrapped: a value is never cut off."""
     table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
     for heading in headings:
-        table.add_column(heading, no_wrap=heading != "what")
+        table.add_column(heading, no_wrap=heading != "what", overflow="fold")
     return table
+
+
+def _print(console: Console, table: Table) -> None:
+    """Whole, even where the console is too narrow for the values: then the terminal wraps its lines."""
+    wide = console.options.update(width=WIDE)
+    for column in table.columns:
+        sizes = [Measurement.get(console, wide, cell) for cell in (column.header, *column.cells)]
+        column.min_width = max(size.maximum if column.no_wrap else size.minimum for size in sizes)
+    least = Measurement.get(console, wide, table).minimum
+    if least > console.width:
+        table.width = least
+    console.print(table, crop=False)

@@ -18,6 +18,7 @@ from raykd.workspace import Workspace
 
 # What an attempt leaves that ended before its sweep began.
 LEFT = re.compile(rf"({re.escape(KEPT)}|{re.escape(SPEC)})(\.tmp)?|{re.escape(HOLDER)}|lock|journal")
+CHAMPION = "champion"  # the folder of the student that a sweep leaves
 
 
 @dataclass(frozen=True)

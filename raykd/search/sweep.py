@@ -17,6 +17,7 @@ from raykd.report import words
 from raykd.report.curves import Curve, draw, write_table
 from raykd.report.note import note
 from raykd.report.page import REPORT, write_report
+from raykd.report.saved import Saved, saved_of
 from raykd.report.verdict import verdict
 from raykd.resume_line import resume_line
 from raykd.search.afterwards import PATIENCE_S, After, journal_in
@@ -31,7 +32,8 @@ from raykd.search.ledger import Ledger
 from raykd.search.read_story import teacher_of, tell
 from raykd.search.reserve import Reserve
 from raykd.search.result_files import put_champion, put_results, send_page
-from raykd.search.room import Room
+from raykd.search.room import CHAMPION, Room
+from raykd.search.scores import metrics_of, tags_of
 from raykd.search.space import Space
 from raykd.search.spec import SweepSpec
 from raykd.tracking.reconcile import Reconciler
@@ -40,7 +42,6 @@ from raykd.tracking.tracker import Conclusion, Tracker
 from raykd.train.run_files import STUDENT, clear_trial
 from raykd.train.told import told
 
-CHAMPION = "champion"
 TRIALS = "trials"
 HURRY_S = 10.0  # for which servers are waited for when the process was asked to end
 
@@ -63,6 +64,7 @@ class SweepResult:
     planned: int = 0  # trials, the baseline and the finals included
     signal: int = 0  # that ended it, 0 for none
     stopped: str = ""  # why it cannot go on for now
+    saved: Saved | None = None  # the run whose student that is, with its own scores and the means beside them
 
 
 Show = Callable[[SweepResult], object]
@@ -182,16 +184,18 @@ def _conclude(conductor: Conductor, spec: SweepSpec, room: Room, signal: int) ->
     found, entries = look(ledger, spec, story.contenders), ledger.entries()
     complete = ledger.exhausted and not ledger.running
     champion = found.champion
+    story = replace(story, saved=champion.label if champion is not None else None)
+    saved = saved_of(story)
     page: Path | None = None
-    end = Conclusion("FINISHED" if complete else "KILLED", _scores(spec, found))
+    end = Conclusion("FINISHED" if complete else "KILLED", metrics_of(spec, found, saved))
     if champion is not None:
         student = put_champion(storage.join(ledger.trials, champion.label, STUDENT), room.folder / CHAMPION)
         files = put_results(room.folder, lambda folder: _show(ledger, spec, folder, entries, found.best))
         page = write_report(story, room.folder / REPORT, cards(spec, story.contenders))
-        tags = {"raykd.sweep": spec.name, "raykd.trial": champion.label}
-        tags["raykd.score"] = f"{found.reported.get(champion.label, champion.score):.6f}"
+        tags = {"raykd.sweep": spec.name, "raykd.trial": champion.label, **(tags_of(saved) if saved else {})}
         tags["raykd.uid"] = spec.uid  # another home may have a sweep of the same name
         end = replace(end, files=(*files, page), student=student, tags=tags, note=note(story))
+        end = replace(end, refused=saved.warning if saved else "")
     notes = []
     if end.student is not None and end.student.name != CHAMPION:
         notes.append(f"'{room.folder / CHAMPION}' holds what raykd did not write, and stays: see '{end.student}'")
@@ -210,17 +214,9 @@ def _conclude(conductor: Conductor, spec: SweepSpec, room: Room, signal: int) ->
         ledger.planned,
         signal,
         conductor.stopped or "",
+        saved=saved,
     )
     return result, end
-
-
-def _scores(spec: SweepSpec, found: Found) -> dict[str, float]:
-    """What MLflow shows of the sweep: on the split that selects, and of the champion what fresh seeds say on dev."""
-    known = {"undistilled": found.baseline, "best": found.best}
-    scores = {name: entry.score for name, entry in known.items() if entry is not None and entry.score is not None}
-    if (champion := found.confirmed) is not None:
-        scores |= {"champion": champion.report.mean, "champion_select": champion.select.mean}
-    return {"teacher": spec.teacher_score, **scores}
 
 
 def _show(ledger: Ledger, spec: SweepSpec, folder: Path, entries: list[Entry], best: Entry | None) -> list[Path]:

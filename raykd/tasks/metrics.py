@@ -10,7 +10,15 @@ import numpy as np
 from scipy import stats
 from sklearn import metrics as sk
 
+from raykd.tasks.task import NO_ANSWER
+
 Labels = Sequence[int | float] | np.ndarray
+
+# Between which values each metric lies, those of spans included.
+RANGES = {
+    **dict.fromkeys(("accuracy", "f1", "f1_macro", "exact_match", NO_ANSWER), (0.0, 1.0)),
+    **dict.fromkeys(("matthews", "pearson", "spearman"), (-1.0, 1.0)),
+}
 
 
 class Scored(Protocol):
@@ -58,9 +66,21 @@ def majority(task: Scored, labels: Labels, train: Labels | None = None) -> float
         return 0.0
     if not task.labels:
         return float(np.mean(np.asarray(labels) == 0))
-    counts = Counter(int(label) for label in (labels if train is None else train))
-    most = min(counts, key=lambda label: (-counts[label], label))
+    most = most_frequent(labels if train is None else train)
     return score(task, np.eye(len(task.labels))[np.full(len(labels), most)], labels)[task.primary]
+
+
+def most_frequent(labels: Labels) -> int:
+    """The class that most rows have.
+
+    Args:
+        labels: [N] classes as indices, N > 0.
+
+    Returns:
+        Its index; the lowest of equals.
+    """
+    counts = Counter(int(label) for label in labels)
+    return min(counts, key=lambda label: (-counts[label], label))
 
 
 def _accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import getpass
 import json
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from raykd.search.display import settings_text
+from raykd.search.found import splits_of
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
@@ -77,8 +79,8 @@ def linked(note: str, experiment: str, run: str, files: Sequence[Path], model: s
     artifacts = f"#/experiments/{experiment}/runs/{run}/artifacts"
     links = [f"[{file.name}]({artifacts}/{file.name})" for file in files if file.suffix == ".html"]
     if model is not None:
-        name = model.removeprefix("models:/").partition("@")[0]
-        links.append(f"[the champion as a model](#/models/{name})")
+        name = re.split("[@/]", model.removeprefix("models:/"))[0]
+        links.append(f"[the saved model](#/models/{name})")
     return note[:MOST] + (f"\n\nMore: {', '.join(links)}" if links else "")
 
 
@@ -93,16 +95,38 @@ def data_of(spec: SweepSpec) -> list[DatasetInput]:
 
 def model_note(task: str) -> str:
     """What a registered model of `task` is."""
-    return f"The champions of raykd's sweeps on the task `{task}`; `@champion` is the latest one."
+    return (
+        f"The champions of raykd's sweeps on the task `{task}`; `@champion` is the latest one that answers better than "
+        "always giving the same answer."
+    )
 
 
-def version_note(spec: SweepSpec, tags: Mapping[str, str], entry: Entry, mean: float | None) -> str:
-    """A champion in a few words. mean: over fresh seeds, where it ran on several: this student is the best of them, and
-    what the next one will be is rather the mean."""
-    score = f"{float(tags['raykd.score']):.4f} {spec.task.primary}, " if "raykd.score" in tags else ""
-    score += f"the mean over fresh seeds {mean:.4f}, " if mean is not None else ""
-    student = f"`{spec.student_of(entry.settings)}` of `{spec.teacher_name}`"
-    return f"Champion of sweep `{spec.name}`, run {entry.label}: {score}{student}, {settings_text(entry.settings)}."
+def version_note(spec: SweepSpec, tags: Mapping[str, str], entry: Entry, refused: str = "") -> str:
+    """A champion in a few words: the run that is saved, its own scores, and the means over fresh seeds where it ran on
+    several: it is the best of them where trials are selected, and what the next one will be is rather the mean.
+
+    Args:
+        spec: The sweep.
+        tags: Of the version (raykd.search.scores.tags_of).
+        entry: The run.
+        refused: Why it is not the champion, if so.
+    """
+    metric = spec.task.primary
+    selecting, reporting = splits_of(spec)
+
+    def scores(own: str, on_select: str) -> str:
+        found = f"{float(tags[own]):.4f} {metric} on {reporting}" if own in tags else ""
+        if found and on_select in tags and selecting != reporting:
+            found += f" ({float(tags[on_select]):.4f} on {selecting})"
+        return found
+
+    said = [f"{'Champion' if not refused else 'Best student'} of sweep `{spec.name}`, run {entry.label}"]
+    if own := scores("raykd.score", "raykd.score_select"):
+        said.append(f"its own score: {own}")
+    if mean := scores("raykd.mean", "raykd.mean_select"):
+        said.append(f"the mean over {tags.get('raykd.seeds', 'its')} fresh seeds: {mean}")
+    said.append(f"`{spec.student_of(entry.settings)}` of `{spec.teacher_name}`, {settings_text(entry.settings)}.")
+    return "; ".join(said) + (f"\n\n{refused}" if refused else "")
 
 
 def cost_metrics(cost: Cost | None, of: str = "student_cost") -> dict[str, float]:

@@ -1,4 +1,5 @@
-"""The best student as a registered model that MLflow alone can load and query, under the alias `champion`."""
+"""The best student as a registered model that MLflow alone can load and query, under the alias `champion` if it earns
+that."""
 
 from __future__ import annotations
 
@@ -7,6 +8,12 @@ import io
 import logging
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from raykd.tracking.signature import example_of, signature_of
+
+if TYPE_CHECKING:
+    from raykd.train.config import TaskSpec
 
 ALIAS = "champion"
 
@@ -18,12 +25,24 @@ def register(
     run_id: str,
     tracking_uri: str,
     tags: dict[str, str],
+    task: TaskSpec,
     notes: tuple[str, str] = ("", ""),
+    alias: bool = True,
 ) -> str:
-    """Log the folder `student` as a model of run `run_id`, register it as `name`, and point the alias at it.
+    """Log the folder `student` as a model of run `run_id` and register it as `name`.
 
-    notes: what MLflow's pages say of the model, where nobody has described it yet, and of the version, in Markdown.
-    Returns the URI that loads it, ``models:/<name>@champion``. A model that already has these tags is not logged again.
+    Args:
+        student: A folder with a card.
+        name: Of the registered model.
+        run_id: The run that the model is logged to.
+        tracking_uri: Of MLflow, and of its registry.
+        tags: Of the version. A model that already has them is not logged again.
+        task: What the student has learnt.
+        notes: What MLflow's pages say of the model, where nobody has described it yet, and of the version, in Markdown.
+        alias: Whether the alias is to point at it; without, it stays where it is.
+
+    Returns:
+        The URI that loads it, ``models:/<name>@champion``, or without the alias ``models:/<name>/<version>``.
     """
     import mlflow
 
@@ -42,6 +61,8 @@ def register(
                     python_model=str(Path(__file__).with_name("served.py")),
                     artifacts={"student": str(student)},
                     pip_requirements=pins,
+                    signature=signature_of(task),
+                    input_example=example_of(task),
                 )
             version = mlflow.register_model(logged.model_uri, name, tags=tags).version
     of_model, of_version = notes
@@ -49,5 +70,7 @@ def register(
         client.update_registered_model(name, of_model)
     if of_version:
         client.update_model_version(name, version, of_version)
+    if not alias:
+        return f"models:/{name}/{version}"
     client.set_registered_model_alias(name, ALIAS, version)
     return f"models:/{name}@{ALIAS}"

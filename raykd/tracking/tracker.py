@@ -45,8 +45,8 @@ class Book(Protocol):
 
 @dataclass(frozen=True)
 class Conclusion:
-    """What a sweep ends with: MLflow's status, its scores by name, files to keep, the champion's folder and tags, and
-    the result in Markdown."""
+    """What a sweep ends with: MLflow's status, its scores by name, files to keep, the champion's folder and tags, the
+    result in Markdown, and why the alias `champion` is not for this one, if so."""
 
     status: str
     scores: Mapping[str, float]
@@ -54,6 +54,7 @@ class Conclusion:
     student: Path | None = None
     tags: Mapping[str, str] | None = None
     note: str = ""
+    refused: str = ""
 
 
 def experiment_name(task: str) -> str:
@@ -216,14 +217,14 @@ class Tracker:
         values = {**end.scores, **about.cost_metrics(spec.teacher_cost, "teacher_cost")}
         if champion is not None:
             values |= about.cost_metrics(spec.cost_of(champion.settings))
+            self.client.set_tag(run, "raykd.saved", champion.label)
         for name, value in values.items():
             self.client.log_metric(run, name, value, step=0, timestamp=self._concluded)
         for file in end.files:
             self.client.log_artifact(run, str(file))
         if end.student is not None and self.model is None:
             name = f"raykd-{spec.task.name}"
-            mean = end.scores.get("champion")
-            said = about.version_note(spec, end.tags or {}, champion, mean) if champion is not None else ""
+            said = about.version_note(spec, end.tags or {}, champion, end.refused) if champion is not None else ""
             self.model = register(
                 end.student,
                 name=name,
@@ -231,6 +232,8 @@ class Tracker:
                 tracking_uri=spec.tracking_uri,
                 tags=dict(end.tags or {}),
                 notes=(about.model_note(spec.task.name), said),
+                task=spec.task,
+                alias=not end.refused,
             )
         whole = about.linked(end.note or note, self._experiment, run, end.files, self.model)
         self.client.set_tag(run, about.NOTE, whole)

@@ -48,8 +48,9 @@ def test_a_table_by_hand() -> None:
     first = table[0]
     assert first.settings == {"alpha": 0.5}
     assert table[1].settings == {}
-    assert first.select == summarize([0.9, 0.8, 0.7])
-    assert first.report == summarize([0.9, 0.95, 0.85])
+    assert first.select == summarize([0.9, 0.8, 0.7], within=(0, 1))
+    assert first.select.high == 1.0  # 1.05 by t alone
+    assert first.report == summarize([0.9, 0.95, 0.85], within=(0, 1))
     assert first.seeds == (1, 2, 3)
     assert first.curse == pytest.approx(0.15)
     assert table[-1].curse == pytest.approx(-0.1)
@@ -82,12 +83,16 @@ def test_comparisons_are_on_the_reporting_split_and_corrected_together() -> None
         for name in runs
     }
     pairs = [("kd", "baseline"), ("t0", "baseline"), ("t0", "kd"), ("t1", "baseline"), ("t1", "kd")]
-    plain = [compare(values[one], values[other]) for one, other in pairs]
+    gaps = [by_name[one].report.mean - by_name[other].report.mean for one, other in pairs]
+    plain = [
+        compare(values[one], values[other], within=(-2, 2), difference=gap)
+        for (one, other), gap in zip(pairs, gaps, strict=True)
+    ]
     for (one, other), alone, p in zip(pairs, plain, holm([each.p for each in plain]), strict=True):
         found = by_name[one].against[other]
-        assert (found.p, found.difference, found.low) == (p, alone.difference, alone.low)
-        gap = by_name[one].report.mean - by_name[other].report.mean
-        assert found.difference == pytest.approx(gap, abs=0.005)
+        assert (found.p, found.difference, found.low) == pytest.approx((p, alone.difference, alone.low), abs=1e-12)
+        pseudo = compare(values[one], values[other]).difference
+        assert 0 < abs(found.difference - pseudo) < 0.005  # that of the means shown, not that of the pseudo-values
     assert by_name["t0"].against["baseline"].p > plain[1].p  # corrected
     assert significant(by_name["t0"])
     assert not significant(by_name["t1"])
@@ -124,9 +129,12 @@ def test_only_finished_seeds_count() -> None:
     table = judged(runs)
     assert [one.name for one in table] == ["t0", "kd"]
     assert table[1].seeds == (1, 3)
-    assert table[1].select == summarize([0.4, 0.5])
+    assert table[1].select == summarize([0.4, 0.5], within=(0, 1))
+    assert (table[1].select.low, table[1].select.high) == (None, None)  # all of accuracy: too few seeds to say
     ones = np.stack([right(18, 20), right(16, 20)]).astype(float)
-    assert table[0].against["kd"] == compare(ones, np.stack([right(8, 20), right(9, 20)]).astype(float))
+    wanted = compare(ones, np.stack([right(8, 20), right(9, 20)]).astype(float), within=(-1, 1))
+    assert table[0].against["kd"].p == pytest.approx(wanted.p)
+    assert table[0].against["kd"].difference == pytest.approx((18 + 16 - 8 - 9) / 40)  # of the seeds that both have
 
 
 def test_without_a_common_seed_nothing_is_shown() -> None:

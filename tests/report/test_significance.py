@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from raykd.report import significance
-from raykd.report.significance import compare, holm, paired_bootstrap, summarize, wilcoxon
+from raykd.report import paired_tests, significance
+from raykd.report.paired_tests import paired_bootstrap, wilcoxon
+from raykd.report.significance import bounded, compare, holm, summarize
 
 N = 277
 
@@ -80,9 +81,79 @@ def test_turned_round_it_says_the_same() -> None:
 
 
 def test_equal_and_constant_differences() -> None:
+    """No spread to judge by: no interval, and of four examples that all say the same the sign test's p."""
     same = np.random.default_rng(3).normal(size=(3, 9))
-    assert compare(same, same) == significance.Comparison(0.0, 0.0, 0.0, 1.0)
-    assert compare(np.ones((2, 4)), np.zeros((2, 4))) == significance.Comparison(1.0, 1.0, 1.0, 0.0)
+    assert compare(same, same) == significance.Comparison(0.0, None, None, 1.0)
+    assert compare(np.ones((2, 4)), np.zeros((2, 4))) == significance.Comparison(1.0, None, None, 2 / 16)
+    tiny = compare(np.full((2, 4), 0.3), np.full((2, 4), 0.1 + 0.2 - 1e-17), difference=1e-17)
+    assert tiny.p == 1.0
+
+
+def test_seeds_that_all_score_the_same_tell_no_spread() -> None:
+    for value in (0.0, 0.7, 1.0):
+        found = summarize([value] * 3, within=(0, 1))
+        assert found.std == pytest.approx(0.0, abs=1e-15)
+        assert (found.low, found.high) == (None, None)
+    assert summarize([0.1 + 0.2, 0.3]).low is None  # but for rounding
+
+
+@given(low=st.floats(-3, 3), width=st.floats(0, 4), within=st.sampled_from([(0.0, 1.0), (-1.0, 1.0), (-2.0, 2.0)]))
+def test_an_interval_is_what_of_it_lies_within_the_range(low: float, width: float, within: tuple[float, float]) -> None:
+    """Point by point: what is in the result is what is in both."""
+    if low > within[1] or low + width < within[0]:
+        return  # never around a mean that the metric can have
+    found = bounded(low, low + width, within)
+    if low <= within[0] and low + width >= within[1]:
+        assert found == (None, None)
+        return
+    assert found[0] is not None
+    assert found[1] is not None
+    assert within[0] <= found[0] <= found[1] <= within[1]
+    for step in range(-30, 31):
+        point = step / 7
+        inside = low <= point <= low + width and within[0] <= point <= within[1]
+        assert (found[0] <= point <= found[1]) is inside
+
+
+@given(
+    st.lists(st.floats(0, 1), min_size=2, max_size=6),
+    st.sampled_from([(0.0, 1.0), (-1.0, 1.0)]),
+)
+def test_no_interval_of_a_metric_leaves_its_range(values: list[float], within: tuple[float, float]) -> None:
+    found = summarize([within[0] + (within[1] - within[0]) * value for value in values], within=within)
+    mean = 0.0
+    for value in values:
+        mean += (within[0] + (within[1] - within[0]) * value) / len(values)
+    assert found.mean == pytest.approx(mean, abs=1e-12)
+    if found.low is not None and found.high is not None:
+        assert within[0] <= found.low <= found.mean <= found.high <= within[1]
+        assert (found.low, found.high) != within
+
+
+@given(st.integers(0, 10_000))
+def test_no_interval_of_a_difference_leaves_its_range(seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    rows, seeds = int(chance.integers(2, 6)), int(chance.integers(1, 4))
+    ours, theirs = chance.integers(0, 2, (2, seeds, rows)).astype(float)
+    found = compare(ours, theirs, within=(-1.0, 1.0))
+    if found.low is not None and found.high is not None:
+        assert -1 <= found.low <= found.difference <= found.high <= 1
+        assert (found.low, found.high) != (-1, 1)
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_bounded_intervals_hold_the_mean_as_often_as_they_promise(seeds: int) -> None:
+    """Scores near the top of accuracy, where half of the plain intervals leave it. One that is not given counts for the
+    whole range, which always holds the mean."""
+    chance = np.random.default_rng(seeds)
+    held = left = 0
+    for _ in range(2000):
+        scores = chance.binomial(60, np.clip(0.96 + 0.01 * chance.normal(size=seeds), 0, 1)) / 60
+        found, plain = summarize(scores, within=(0, 1)), summarize(scores)
+        left += plain.high is not None and plain.high > 1
+        held += found.low is None or found.high is None or found.low <= 0.96 <= found.high
+    assert left > 200
+    assert held / 2000 > 0.93
 
 
 def test_only_common_seeds_count() -> None:
@@ -197,7 +268,7 @@ def test_bootstrap_of_many_is_its_limit(monkeypatch: pytest.MonkeyPatch) -> None
     ours, theirs = np.random.default_rng(6).normal(size=(2, 6000))
     ours += 0.02 - (ours - theirs).mean()
     quick = paired_bootstrap(ours, theirs)
-    monkeypatch.setattr(significance, "NORMAL", 10**9)
+    monkeypatch.setattr(paired_tests, "NORMAL", 10**9)
     assert quick == pytest.approx(stats.norm.sf(0.02 / (2 / 6000) ** 0.5), abs=0.01)  # 0.137
     assert paired_bootstrap(ours, theirs) == pytest.approx(quick, abs=0.03)
 

@@ -7,8 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from raykd.tasks.metrics import majority, score
-from raykd.tasks.task import Task, find
+from raykd.tasks import spans
+from raykd.tasks.metrics import _METRICS, RANGES, majority, most_frequent, score
+from raykd.tasks.task import TASKS, Task, find
 
 CUSTOM = Task("custom", "", ("text",), ("a", "b", "c"), ("accuracy", "f1_macro"), "accuracy")
 
@@ -59,3 +60,19 @@ def test_majority() -> None:
     assert majority(find("stsb"), [1.0, 2.0]) == 0.0
     assert majority(find("squad"), [1, 1]) == 0.0
     assert majority(find("squad_v2"), [1, 0, 0, 0]) == 0.75  # answering nothing is right where nothing is there
+
+
+def test_every_metric_has_a_range_and_stays_in_it() -> None:
+    assert RANGES.keys() == {*_METRICS, *spans.METRICS} >= {name for task in TASKS.values() for name in task.metrics}
+    chance = np.random.default_rng(0)
+    for name, metric in _METRICS.items():
+        low, high = RANGES[name]
+        for _ in range(50):
+            truth, given = chance.integers(0, 2, (2, int(chance.integers(1, 9))))
+            for one, other in ((truth, given), (truth, truth), (truth, 1 - truth)):
+                assert low - 1e-12 <= metric(one, other) <= high + 1e-12
+
+
+def test_the_most_frequent_class_and_of_equals_the_lowest() -> None:
+    assert most_frequent([2, 1, 1, 2, 0]) == 1
+    assert most_frequent(np.array([3])) == 3

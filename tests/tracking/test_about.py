@@ -11,6 +11,8 @@ import pytest
 from optuna.trial import TrialState
 
 from raykd.models.cost import Cost
+from raykd.report.saved import Saved
+from raykd.search.scores import tags_of
 from raykd.search.spec import SweepSpec
 from raykd.tracking import tracker as tracking
 from raykd.tracking.about import NOTE, made_by, version_note
@@ -27,6 +29,7 @@ STUDENT, TEACHER = Cost(400_000, 13_700_000, 1.1), Cost(800_000, 27_400_000, 2.5
 @pytest.fixture
 def spec(database: str, request: pytest.FixtureRequest) -> SweepSpec:
     known = {"costs": {"cut:1": STUDENT}, "teacher_cost": TEACHER, "finalists": 3, "final_seeds": 2}
+    known |= {"dev": {"dev": "d"}}
     return spec_of(database, request.node.name[:60]).model_copy(update=known)
 
 
@@ -113,10 +116,43 @@ def test_a_trial_is_named_described_and_priced(
     assert points(database, found[2], "student_cost/flops") == [(0, 13_700_000.0)]
 
 
-def test_a_champion_names_its_score_and_the_mean_of_its_seeds(spec: SweepSpec, book: Book) -> None:
+def test_a_champion_names_its_run_its_own_scores_and_the_means_of_its_seeds(spec: SweepSpec, book: Book) -> None:
     entry = book.entry(book.put("t0000-s2", TrialState.COMPLETE, 1))
-    tags = {"raykd.score": "0.8119"}
-    assert "run t0000-s2: 0.8119 accuracy, the mean over fresh seeds 0.8031, `cut:1` of" in version_note(
-        spec, tags, entry, 0.8031
+    two = spec.model_copy(update={"dev": {"select": "s", "dev": "d"}})
+    saved = Saved("t0000-s2", "accuracy", {"select": 0.75, "dev": 0.8119}, {"select": 0.74, "dev": 0.8031}, 3)
+    tags = tags_of(saved)
+    assert tags == {
+        "raykd.trial": "t0000-s2", "raykd.score": "0.811900", "raykd.score_select": "0.750000",
+        "raykd.mean": "0.803100", "raykd.mean_select": "0.740000", "raykd.seeds": "3",
+    }  # fmt: skip
+    assert version_note(two, tags, entry).startswith(
+        f"Champion of sweep `{spec.name}`, run t0000-s2; its own score: 0.8119 accuracy on dev (0.7500 on select); "
+        "the mean over 3 fresh seeds: 0.8031 accuracy on dev (0.7400 on select); `cut:1` of `t`, kd"
     )
-    assert "0.8119 accuracy, `cut:1` of" in version_note(spec, tags, entry, None)
+    alone = tags_of(Saved("t0000", "accuracy", {"dev": 0.5}, {}, 1))
+    assert "run t0000-s2; its own score: 0.5000 accuracy on dev; `cut:1` of" in version_note(spec, alone, entry)
+    refused = version_note(spec, {"raykd.trial": "t0"}, entry, "It learnt nothing.")
+    assert refused.startswith(f"Best student of sweep `{spec.name}`, run t0000-s2; `cut:1` of")
+    assert refused.endswith("\n\nIt learnt nothing.")
+
+
+def test_one_that_learnt_nothing_is_registered_without_the_alias(
+    database: str, spec: SweepSpec, book: Book, tracker: Tracker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: dict[str, Any] = {}
+
+    def register(student: Path, **how: Any) -> str:
+        heard.update(how)
+        return "models:/raykd-rte/4"
+
+    monkeypatch.setattr(tracking, "register", register)
+    tracker.touch(book.put("t0000", TrialState.COMPLETE, 1))
+    end = Conclusion("FINISHED", {"saved/dev": 0.5}, student=tmp_path, tags={"raykd.trial": "t0000"}, note="n")
+    assert tracker.conclude(replace(end, refused="No better than always saying 'a'."), 60) == 0
+    assert heard["alias"] is False
+    assert heard["notes"][1].endswith("No better than always saying 'a'.")
+    assert heard["task"] == spec.task
+    parent = runs(database, spec)[0]
+    assert parent.data.tags["raykd.saved"] == "t0000"
+    assert parent.data.metrics["saved/dev"] == 0.5
+    assert "[the saved model](#/models/raykd-rte)" in parent.data.tags[NOTE]

@@ -10,6 +10,7 @@ import pytest
 
 from raykd.tracking.register import register
 from tests.tracking.faults import flaky
+from tests.tracking.test_served import TASKS
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:(mlflow|alembic|sqlalchemy|google|pydantic)")
 
@@ -31,7 +32,8 @@ def registry(tmp_path: Path) -> dict[str, Any]:
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     client = MlflowClient(uri)
     experiment = client.create_experiment("raykd-rte", (tmp_path / "artifacts").as_uri())
-    return {"name": "raykd-rte", "run_id": client.create_run(experiment).info.run_id, "tracking_uri": uri}
+    run = client.create_run(experiment).info.run_id
+    return {"name": "raykd-rte", "run_id": run, "tracking_uri": uri, "task": TASKS["number"]}
 
 
 def versions(registry: dict[str, Any]) -> list[Any]:
@@ -77,3 +79,20 @@ def test_whatever_fails_on_the_way(student: Path, registry: dict[str, Any], monk
     assert failures
     assert [version.tags for version in versions(registry)] == [TAGS]
     assert champion(registry) == "1"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_one_that_earns_no_alias_is_a_version_and_the_alias_stays(student: Path, registry: dict[str, Any]) -> None:
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    other = TAGS | {"raykd.trial": "t0002"}
+    assert register(student, tags=other, alias=False, **registry) == "models:/raykd-rte/1"
+    with pytest.raises(MlflowException, match="champion not found"):
+        MlflowClient(registry["tracking_uri"]).get_model_version_by_alias("raykd-rte", "champion")
+    register(student, tags=TAGS, **registry)
+    third = TAGS | {"raykd.trial": "t0003"}
+    notes = ("", "no better than always saying 'no'")
+    assert register(student, tags=third, alias=False, notes=notes, **registry) == "models:/raykd-rte/3"
+    assert champion(registry) == "2"
+    assert [version.description for version in versions(registry)] == [None, None, notes[1]]

@@ -19,12 +19,15 @@ from raykd.models.quiet import quiet
 from raykd.models.save import save_student
 from raykd.models.scratch import scratch_classifier, word_tokenizer
 from raykd.tasks.task import NO_ANSWER
+from raykd.tracking.signature import columns_of
 from raykd.train.config import TaskSpec, Training
 
 SPANS = ("f1", "exact_match")
 TASKS = {
-    "classes": TaskSpec(name="rte", labels=("no", "yes"), metrics=("accuracy",), primary="accuracy"),
-    "number": TaskSpec(name="stsb", labels=(), metrics=("pearson",), primary="pearson"),
+    "classes": TaskSpec(
+        name="rte", texts=("one", "other"), labels=("no", "yes"), metrics=("accuracy",), primary="accuracy"
+    ),
+    "number": TaskSpec(name="stsb", texts=("one", "other"), labels=(), metrics=("pearson",), primary="pearson"),
     "span": TaskSpec(name="squad", labels=(), metrics=SPANS, primary="f1", kind="span"),
     "span or none": TaskSpec(name="squad_v2", labels=(), metrics=(*SPANS, NO_ANSWER), primary="f1", kind="span"),
 }
@@ -69,7 +72,7 @@ def test_it_answers_as_raykd_does(kind: str, tmp_path: Path) -> None:
     with quiet():
         served.load_context(context)
     rows = texts()
-    given = served.predict(None, pd.DataFrame(rows, columns=["one", "other"]))
+    given = served.predict(None, pd.DataFrame(rows, columns=[*columns_of(TASKS[kind])]))
     wanted = list(predict(folder, rows))
     assert len(given) == len(wanted) == 40
     for answer, own in zip(given, wanted, strict=True):
