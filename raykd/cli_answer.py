@@ -27,6 +27,7 @@ from raykd.cli_data import (
     reading_of,
     source_of,
 )
+from raykd.errors import UserError, together
 from raykd.paths import expand_home
 from raykd.terminal import terminal
 
@@ -76,9 +77,15 @@ def predict(
 
     folder, path = expand_home(student), None if file is None else expand_home(file)
     reading = reading_of(encoding, separator, quoting)
-    names = columns_of(text_columns) or read_card(folder).task.text_names
+    card, _ = together([lambda: read_card(folder), lambda: _check_file(path)])
+    names = columns_of(text_columns) or card.task.text_names
     for answer in run(folder, listing.read_rows(path, len(names) or None, names, reading)):
         sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
+
+
+def _check_file(path: Path | None) -> None:
+    if path is not None and not path.is_file():
+        raise UserError(f"no such file: {path}")
 
 
 def register(app: typer.Typer) -> None:

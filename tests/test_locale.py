@@ -74,4 +74,4 @@ def test_answers_are_json(from_file: bool, locale: dict[str, str], folder: Path)
 def test_input_that_is_no_text(folder: Path) -> None:
     done = run(folder, {}, "predict", "schüler", given=b"gut\n\xff\xfe\n")
     assert done.returncode == 2
-    assert done.stderr.decode().startswith("error: the input is not UTF-8 text")
+    assert done.stderr.decode().startswith("error: the input, line 2: byte 0xff is not UTF-8")

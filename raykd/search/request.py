@@ -91,9 +91,7 @@ class SweepRequest(BaseModel):
     def check_same(self, sweep: str, saved: SweepRequest) -> None:
         """Raise UserError with every difference; see `differences`."""
         if problems := self.differences(sweep, saved):
-            raise UserError(
-                *problems, "leave these out to go on with that sweep, or leave out --resume to start another one"
-            )
+            raise UserError(*problems, REMEDY)
 
 
 def request_of(task: str, source: Source, how: How, beside: Beside, **arguments: Any) -> SweepRequest:
@@ -122,12 +120,16 @@ def request_of(task: str, source: Source, how: How, beside: Beside, **arguments:
     )
 
 
+REMEDY = "leave these out to go on with that sweep, or leave out --resume to start another one"
 HINTS = {"trials": "; --extend N adds N"}
 
 
 def _absolute(value: str) -> str:
     path = expand_home(value)
-    return str(path.resolve()) if value not in ("hub", "sample") and path.exists() else value
+    try:
+        return str(path.resolve()) if value not in ("hub", "sample") and path.exists() else value
+    except OSError:  # too long for a path
+        return value
 
 
 def _text(value: object) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from raykd import storage
 from raykd.errors import UserError
 from raykd.search.holder import HOLDER
-from raykd.search.request import SweepRequest
+from raykd.search.request import REMEDY, SweepRequest
 from raykd.search.space import Space
 from raykd.search.space_keep import KEPT, keep, kept
 from raykd.search.spec import SPEC, SweepSpec
@@ -133,13 +133,15 @@ def newest(workspace: Workspace, request: SweepRequest) -> Room:
     saved = [
         (folder, spec.request)
         for folder, spec in reversed(specs.items())
-        if spec.request is not None and spec.request.task == task and method in (None, spec.method)
+        if spec.task.flag == task and method in (None, spec.method)
     ]
     if not saved:
         what = f"task '{task}'" + (f" by method '{method}'" if method else "")
         raise UserError(f"nothing to resume: no sweep of {what} in {workspace.sweeps}")
     for folder, before in saved:
-        if not request.differences(folder.name, before):
+        # A sweep of an earlier version does not say what it was started with.
+        if before is None or not request.differences(folder.name, before):
             return room(workspace, folder.name)
-    request.check_same(saved[0][0].name, saved[0][1])
-    raise AssertionError("a difference is an error")
+    folder, before = saved[0]
+    assert before is not None
+    raise UserError(*request.differences(folder.name, before), REMEDY)

@@ -69,7 +69,10 @@ def test_half_a_character_in_json(refused: Refused) -> None:
     asked = {"context": "w1 \ud800", "qas": [{"question": "w1", "answers": [{"answer_start": 0, "text": "w1"}]}]}
     squad = json.dumps({"data": [{"paragraphs": [asked]}]}).encode()
     assert "half of a character" in refused("teach", "--task", "squad", "--data", "q.json", q__json=squad)
-    whole = b'{"text": "\\ud83d\\ude00 w1", "label": "no"}\n{"text": "w2", "label": "yes"}\n' * 2
+    pairs = (
+        b'{"text": "\\ud83d\\ude00 w%d", "label": "no"}\n{"text": "w%d", "label": "yes"}\n' % (n, n) for n in range(2)
+    )
+    whole = b"".join(pairs)
     assert "absent" in refused("teach", *OWN, "--data", "t.jsonl", "--teacher", "absent", t__jsonl=whole)
 
 
