@@ -94,11 +94,12 @@ def listing(folder: Path) -> dict[str, str]:
 _KEPT = re.compile(rf"{HOME}(/cache(/[0-9a-f]{{24}}(/(meta\.json|texts\.json|[a-z]+\.npy))?)?)?")
 _LOCK = re.compile(rf"{HOME}/teachers(/[0-9a-f]{{16}}\.lock)?")  # empty; held while a teacher is taught
 _LISTED = re.compile(rf"{HOME}(/dropped(/[A-Za-z0-9_-]+-[0-9a-f]{{12}}\.jsonl)?)?")  # rows left out, by content
+_RUN = re.compile(rf"{HOME}(/students)?|(.+/)?\.[^/]+\.[0-9a-f]{{12}}\.run")  # where an interrupted run goes on from
 _SWEEP = re.compile(rf"{HOME}/sweeps(/[A-Za-z0-9][A-Za-z0-9._-]*(/(sweep|space|teacher)\.json)?)?")
 
 
 def litter(before: Mapping[str, str], after: Mapping[str, str], *, accepted: bool) -> list[str]:
-    """What a command changed and should not have. accepted: it was about to train, so a sweep has its folder."""
+    """What a command changed and should not have. accepted: it was about to train, so it has a folder for that."""
     wrong = [f"gone: {name}" for name in before if name not in after]
     wrong += [f"changed: {name}" for name, what in before.items() if after.get(name, what) != what]
     for name in after.keys() - before.keys():
@@ -106,7 +107,7 @@ def litter(before: Mapping[str, str], after: Mapping[str, str], *, accepted: boo
             _KEPT.fullmatch(name)
             or _LISTED.fullmatch(name)
             or _LOCK.fullmatch(name)
-            or (accepted and _SWEEP.fullmatch(name))
+            or (accepted and (_SWEEP.fullmatch(name) or _RUN.fullmatch(name)))
         ):
             wrong.append(f"left behind: {name}")
     entries = {name for name in after if re.fullmatch(rf"{HOME}/cache/[0-9a-f]{{24}}", name)} - before.keys()

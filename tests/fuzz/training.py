@@ -25,7 +25,7 @@ def at_once(case: Case, folder: Path) -> Iterator[None]:
         case.put_meanwhile(folder)
         return DONE
 
-    def run_trial(spec: Any, report: Any) -> Report:
+    def run_trial(spec: Any, report: Any, **_: Any) -> Report:
         student = Path(spec.folder) / "student"
         student.mkdir(parents=True, exist_ok=True)
         for name in ("config.json", "model.safetensors"):
