@@ -214,10 +214,10 @@ def once_everywhere(site: Site, name: str) -> None:
 def champion_serves(site: Site, name: str, output: str) -> None:
     """It is registered, and what MLflow serves loads where there is no raykd; nothing else of a trial is left."""
     best = max((t for t in site.study(name) if t.state.name == "COMPLETE"), key=lambda t: t.value or 0.0)
-    version = MlflowClient(site.mlflow.uri).get_model_version_by_alias("raykd-custom", "champion")
+    version = MlflowClient(site.mlflow.uri).get_model_version_by_alias("raykd-mine", "champion")
     assert version.tags["raykd.sweep"] == name
     assert version.tags["raykd.score"] == f"{best.value:.6f}"
-    assert "models:/raykd-custom@champion" in output
+    assert "models:/raykd-mine@champion" in output
     done = subprocess.run(
         [sys.executable, "-c", QUERY, site.mlflow.uri], capture_output=True, text=True, check=False,
         env=site.place.environment(),
@@ -239,7 +239,7 @@ def elsewhere(site: Site, name: str, before: str) -> None:
     student = next(line.split()[-1] for line in after.splitlines() if line.startswith("student: /"))
     data = site.place.arguments[site.place.arguments.index("--data") : site.place.arguments.index("--teacher")]
     scores = machine.run("evaluate", student, "--task", "custom", *data)
-    version = MlflowClient(site.mlflow.uri).get_model_version_by_alias("raykd-custom", "champion")
+    version = MlflowClient(site.mlflow.uri).get_model_version_by_alias("raykd-mine", "champion")
     assert f"dev/accuracy {float(version.tags['raykd.score']):.4f}" in scores
     once_everywhere(site, name)
 

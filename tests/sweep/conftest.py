@@ -91,4 +91,4 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     data += ["--text-columns", "text", "--label-column", "label"]
     made = Place(folder, data)
     made.run("teach", *data, "--teacher", "base", "--out", "teacher", "--learning-rate", "3e-3", "--epochs", "6")
-    return Place(folder, [*data, "--teacher", "teacher", "--space", "space.yaml"])
+    return Place(folder, ["--task-name", "mine", *data, "--teacher", "teacher", "--space", "space.yaml"])

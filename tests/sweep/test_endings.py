@@ -144,7 +144,7 @@ def test_the_result_comes_before_the_waiting(place: Place) -> None:
     assert code == 130, lines
     assert "not all of it is written to MLflow" in lines[-1]
     output = place.run(*line_of(lines[-1]))
-    assert "models:/raykd-custom" in output
+    assert "models:/raykd-mine" in output
 
 
 def test_distill_leaves_and_goes_on(place: Place) -> None:

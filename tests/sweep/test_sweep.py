@@ -36,7 +36,7 @@ import json, sys, warnings, mlflow
 warnings.simplefilter("ignore")
 sys.modules["raykd"] = None  # the model must load where raykd is not installed
 mlflow.set_tracking_uri(sys.argv[1])
-model = mlflow.pyfunc.load_model("models:/raykd-custom@champion")
+model = mlflow.pyfunc.load_model("models:/raykd-mine@champion")
 print(json.dumps(model.predict(["w3 w6 w9 w12 w15 w18", "w1 w2 w4 w5 w7 w8"])))
 """
 PLAIN = """
@@ -127,7 +127,7 @@ def test_the_champion_answers_without_raykd(place: Place, finished: tuple[str, s
 
 def test_what_a_person_sees(place: Place, finished: tuple[str, str]) -> None:
     name, output = finished
-    for part in ("teacher", "student, undistilled", "best student", "models:/raykd-custom@champion", "1 fail"):
+    for part in ("teacher", "student, undistilled", "best student", "models:/raykd-mine@champion", "1 fail"):
         assert part in output
     assert "Traceback" not in output
     folder = place.sweep(name)
