@@ -1,4 +1,4 @@
-"""The table of scenarios is whole, and every test it names is there."""
+"""The tables of scenarios and of cases are whole, and every test they name is there."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = ROOT / "tests" / "SCENARIOS.md"
+KINDS = ROOT / "tests" / "CASES.md"
 
 
 def rows() -> dict[str, str]:
@@ -22,7 +23,8 @@ def rows() -> dict[str, str]:
 
 
 ROWS = rows()
-NAMED = sorted({name for cell in ROWS.values() for name in re.findall(r"`([^`]+)`", cell)})
+NAMES = r"`([^`\s]+::[^`]+)`"
+NAMED = sorted({name for cell in (*ROWS.values(), KINDS.read_text()) for name in re.findall(NAMES, cell)})
 
 
 def test_every_scenario_has_a_row() -> None:
@@ -32,6 +34,12 @@ def test_every_scenario_has_a_row() -> None:
 @pytest.mark.parametrize("scenario", ROWS)
 def test_it_names_a_test(scenario: str) -> None:
     assert "::" in ROWS[scenario]
+
+
+def test_every_kind_names_a_test() -> None:
+    lines = [line for line in KINDS.read_text().splitlines() if re.match(r"\| (?!kind |---)", line)]
+    assert len(lines) > 40
+    assert [line for line in lines if not re.search(NAMES, line)] == []
 
 
 @pytest.mark.parametrize("name", NAMED)
