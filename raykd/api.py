@@ -19,8 +19,10 @@ from raykd.models.source import version
 from raykd.models.student import parse_student
 from raykd.outputs import OutputFolder, check_folder, default_folder, moved, put_folder
 from raykd.prepare import check_head, parameters_of, prepare, training_of
+from raykd.tasks.holdout import with_selection
 from raykd.tasks.source import Source
-from raykd.teachers import task_spec, teach_teacher
+from raykd.tasks.summary import data_lines
+from raykd.teachers import long_enough, task_spec, teach_teacher
 from raykd.train.checkpoint import scratch
 from raykd.train.config import TrialSpec
 from raykd.train.loop import Report
@@ -41,9 +43,10 @@ def teach(
 ) -> tuple[Path, dict[str, float]]:
     """Fine-tune an encoder on the task. Returns the folder it was saved to and its dev metrics.
 
-    settings: fields of Training. out: a new or empty folder, or a teacher that raykd taught and nobody has changed; by
-    default ``raykd-runs/teachers/<task>``, or with a number behind it where another one is there, be it a teacher of
-    other rows.
+    settings: fields of Training; without epochs, as many as small data want (see `long_enough`). The teacher is that of
+    the best evaluation on a tenth of train, which it does not learn. out: a new or empty folder, or a teacher that
+    raykd taught and nobody has changed; by default ``raykd-runs/teachers/<task>``, or with a number behind it where
+    another one is there, be it a teacher of other rows.
     """
     console = console or Console()
     workspace, inputs = here(), {"teacher": teacher, **source.paths}
@@ -62,6 +65,10 @@ def teach(
 
         target = default_folder(workspace.teachers / data.identity, suits, inputs)
     say = partial(console.print, markup=False)  # names may hold brackets
+    for line in data_lines(data):
+        say(f"data: {line}")
+    if settings.get("epochs") is None:
+        training = long_enough(training, len(with_selection(data).train))
     folder, scores = teach_teacher(data, teacher, training, target, workspace, say)
     if note := moved(target.path, folder):
         say(note)

@@ -29,6 +29,7 @@ from raykd.cli_data import (
 )
 from raykd.endings import Commands, end_by
 from raykd.errors import UserError
+from raykd.progress import show_progress
 from raykd.resume_line import remember
 from raykd.start import begin
 from raykd.terminal import terminal
@@ -343,7 +344,8 @@ def main(arguments: list[str] | None = None) -> None:
         if arguments is None:
             begin()
         _check_words(words)
-        app(args=arguments, standalone_mode=True)
+        with show_progress(console):
+            app(args=arguments, standalone_mode=True)
     except (UserError, OSError, KeyboardInterrupt) as error:  # of reading the line; the commands' own end there
         end_by(error)
         raise

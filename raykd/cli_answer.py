@@ -77,8 +77,8 @@ def predict(
 
     folder, path = expand_home(student), None if file is None else expand_home(file)
     reading = reading_of(encoding, separator, quoting)
-    card, _ = together([lambda: read_card(folder), lambda: _check_file(path)])
-    names = columns_of(text_columns) or card.task.text_names
+    together([lambda: read_card(folder), lambda: _check_file(path)])
+    names = columns_of(text_columns) or read_card(folder).task.text_names
     for answer in run(folder, listing.read_rows(path, len(names) or None, names, reading)):
         sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
 

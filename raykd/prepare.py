@@ -5,6 +5,7 @@ Everything a user may have got wrong is looked at here, cheap things first, befo
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 
 from raykd.beside import Beside
 from raykd.cpus import use_threads
+from raykd.dry_run import DryRun
 from raykd.errors import UserError, from_pydantic, together, unknown
 from raykd.methods.method import Method, Pair, Parameters
 from raykd.models.classifier import load_classifier
@@ -29,7 +31,7 @@ from raykd.tasks.data import Data, Split
 from raykd.tasks.encode import Encoded
 from raykd.tasks.holdout import SELECT, with_selection
 from raykd.tasks.metrics import majority
-from raykd.tasks.questions import about
+from raykd.tasks.summary import cut_lines, data_lines
 from raykd.teachers import DEFAULT_TEACHER, Say, Teacher, encode_split, find_teacher, is_sample, task_spec
 from raykd.train.config import TaskSpec, Training
 from raykd.train.evaluate import examine
@@ -58,6 +60,9 @@ class Prepared:
     floor: float  # the score of always giving the same answer, on the split that selects
     rows: tuple[int, int]  # of the split that selects, and of train
     corpus: Path | None  # tokenised texts to retrieve from
+    tokenising: float = 0.0  # seconds a row of train, where it was done
+    lesson: Training | None = None  # of a dry run: what the teacher would be taught with, and on how many rows
+    lesson_rows: int = 0
 
     @property
     def student(self) -> str:
@@ -96,6 +101,7 @@ def prepare(
     check: Callable[[], object] = lambda: None,
     hold_out: bool = False,
     spare: bool = False,
+    dry: DryRun | None = None,
 ) -> Prepared:
     """Tokenise `data`, find or teach the teacher, and check that it and each `student` can serve.
 
@@ -106,11 +112,11 @@ def prepare(
     from. spare: of several students those that cannot be made are left out too. Raises UserError where the teacher is
     no better than the majority class, or where labels, vocabulary or sizes do not fit.
 
-    check: called before anything takes long, and may refuse as well.
+    check: called before anything takes long, and may refuse as well. dry: of a dry run, whose rows `data` are: what is
+    tokenised goes to its folder, and a teacher that would have to be taught is stood in for, and not scored.
     """
-    say(f"data: {data.source}; {len(data.train)} train, " + ", ".join(f"{len(s)} {n}" for n, s in data.dev.items()))
-    for note in data.notes:
-        say(f"data: {note}")
+    for line in data_lines(data):
+        say(f"data: {line}")
     check_head(head_source)
     spec = task_spec(data)
     head = spec.head
@@ -121,10 +127,11 @@ def prepare(
         base = resolve(asked, role="teacher")
         pairs_of(student, base, base, kind, suits, lambda line: None, spare=spare)
     check()
-    found = find_teacher(data, asked, training, workspace, say)
+    found = find_teacher(dry.whole_data if dry else data, asked, training, workspace, say, dry.folder if dry else None)
+    store = Workspace(dry.folder) if dry else workspace
     tokenizer = load_tokenizer(found.folder)
     pairs = pairs_of(student, found.folder, found.origin, kind, suits, say, spare=spare)
-    head_from = found.folder if head_source == "teacher" else None
+    head_from = found.folder if head_source == "teacher" and found.lesson is None else None
     parts = [partial(size_and_words, one, found.origin, head, tokenizer, head_from) for one in pairs]
     sizes = dict(zip(pairs, together(parts), strict=True))
     model = load_classifier(found.folder, head)
@@ -141,24 +148,28 @@ def prepare(
             check_unseen("student", resolve(spec_of.name, role="student"), chosen.dev, say)
 
     def coded(split: Split) -> Encoded:
-        return encode_split(split, data.task, found.folder, training.max_length, workspace, stride=data.stride)
+        return encode_split(split, data.task, found.folder, training.max_length, store, stride=data.stride)
 
     dev = {name: coded(split) for name, split in chosen.dev.items()}
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        scores, answers = examine(model, spec, {reporting: dev[reporting]}, device=device)
-    except ValueError as error:  # its answers are not numbers
-        raise UserError(f"teacher '{found.name}' cannot be scored: {error}") from error
-    score = scores[f"{reporting}/{spec.primary}"]
-    _preflight(found, score, majority(data.task, data.dev[reporting].labels), spec, say)
+    score, answers = float("nan"), dict[str, str]()
+    if found.lesson is None:
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        try:
+            scores, answers = examine(model, spec, {reporting: dev[reporting]}, device=device)
+        except ValueError as error:  # its answers are not numbers
+            raise UserError(f"teacher '{found.name}' cannot be scored: {error}") from error
+        score = scores[f"{reporting}/{spec.primary}"]
+        _preflight(found, score, majority(data.task, data.dev[reporting].labels), spec, say)
+    else:
+        say(f"teacher '{found.name}' is not fine-tuned in a dry run: its network with a fresh head stands in for it")
     # What takes longest comes last: all that could be refused has been.
-    train = coded(texts.extend(chosen, found.origin, workspace, say).train)
+    extended = texts.extend(chosen, found.origin, store, say).train
+    started = time.perf_counter()
+    train = coded(extended)
+    tokenising = (time.perf_counter() - started) / len(extended)
     corpus = None if texts.corpus is None else coded(texts.corpus).folder
-    for split_name, split in {"train": train, **dev}.items():
-        if data.task.span:
-            say(f"data: {split_name} at {training.max_length} tokens: {about(split)}")
-        elif split.truncated:
-            say(f"data: {split.truncated} of {len(split)} {split_name} rows cut to {training.max_length} tokens")
+    for line in cut_lines({"train": train, **dev}, data.task, training.max_length):
+        say(f"data: {line}")
     torch.cuda.empty_cache()  # trials on this machine want what was used here
     return Prepared(
         task=spec,
@@ -177,6 +188,9 @@ def prepare(
         floor=majority(data.task, chosen.dev[selecting].labels),
         rows=(len(chosen.dev[selecting]), len(train)),
         corpus=corpus,
+        tokenising=tokenising,
+        lesson=found.lesson,
+        lesson_rows=found.lesson_rows,
     )
 
 

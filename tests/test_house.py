@@ -18,18 +18,30 @@ OUTPUTS = ("paths", "manifest", "output_paths", "outputs")
 # Which rooms each room may import from. `cli` and the other files at the top may use every room.
 ARROWS = {
     "losses": set(),
-    "tasks": {"errors", "hub", "seeds", "workspace", *OUTPUTS},
-    "augment": {"errors", "models", "tasks", *OUTPUTS},
+    "tasks": {"errors", "hub", "progress", "seeds", "workspace", *OUTPUTS},
+    "augment": {"errors", "models", "progress", "tasks", *OUTPUTS},
     "models": {"errors", "hub", "seeds", *OUTPUTS},
     "methods": {"losses", "models", "errors", "seeds"},
     "knowledge": {"losses", "methods", "models", "tasks", "errors", *OUTPUTS},
     "report": {"tasks", *OUTPUTS},
     "storage": {"errors", *OUTPUTS},
-    "train": {"methods", "knowledge", "models", "tasks", "losses", "storage", "cpus", "disk", "seeds"}
+    "train": {"methods", "knowledge", "models", "tasks", "losses", "storage", "cpus", "disk", "progress", "seeds"}
     | {"errors", "interrupts", *OUTPUTS},
     "tracking": {"methods", "search", "train", "workspace", "storage", "errors", *OUTPUTS},
     "search": {"train", "methods", "models", "tasks", "tracking", "report", "storage", "workspace", "errors"}
-    | {"prepare", "beside", "knowledge", "cpus", "disk", "interrupts", "resume_line", "seeds", *OUTPUTS},
+    | {
+        "prepare",
+        "beside",
+        "knowledge",
+        "cpus",
+        "disk",
+        "dry_run",
+        "interrupts",
+        "progress",
+        "resume_line",
+        "seeds",
+        *OUTPUTS,
+    },
     "submit": {"errors", "interrupts", "workspace", "storage", "tracking", *OUTPUTS},
 }
 

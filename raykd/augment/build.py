@@ -5,18 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from functools import partial
 from itertools import chain
 from pathlib import Path
 
 from raykd.augment import shards
 from raykd.augment.make import Maker
-from raykd.augment.progress import Progress
 from raykd.augment.sentences import expand
 from raykd.augment.settings import Augmentation
 from raykd.errors import UserError
 from raykd.models.source import WANTED, resolve
 from raykd.paths import expand_home
+from raykd.progress import track
 from raykd.tasks.data import Split
 
 __all__ = ["Augmentation", "augmented"]
@@ -64,15 +63,16 @@ def _varied(place: Path, texts: Sequence[str], maker: Maker, say: Say) -> dict[s
     missing = sum(len(parts[number]) for number in absent)
     if absent:
         say(f"augmentation: {len(texts):,} different texts, {len(texts) - missing:,} of them made before")
-    progress = Progress(missing, say)
-    for number in absent:
-        part = parts[number]
-        found = shards.read(place, number, part)  # another process may have been here since
-        if found is None:
-            found = maker.make(part, number * shards.SIZE, partial(progress.within, len(part)))
-            shards.write(place, number, found)
-        ready[number] = found
-        progress.finish(len(part))
+    with track("augmentation", missing, "texts") as advance:
+        for number in absent:
+            part = parts[number]
+            found = shards.read(place, number, part)  # another process may have been here since
+            if found is None:
+                found = maker.make(part, number * shards.SIZE, advance)
+                shards.write(place, number, found)
+            else:
+                advance(len(part))
+            ready[number] = found
     return {text: found for number, part in parts.items() for text, found in zip(part, ready[number], strict=True)}
 
 

@@ -11,6 +11,7 @@ from transformers import PreTrainedTokenizerFast
 from raykd.augment.masked_lm import MaskedInput, MaskedLM
 from raykd.augment.pieces import Vocabulary, single_pieces
 from raykd.augment.words import Token, eligible
+from raykd.progress import Advance
 
 BATCH_TOKENS = 8_192  # of one forward pass, padding included
 
@@ -66,20 +67,19 @@ def predict(
     lm: MaskedLM,
     inputs: Sequence[dict[int, MaskedInput]],
     count: int,
-    progress: Callable[[float], None],
+    advance: Advance,
 ) -> list[Candidates]:
-    """The candidates of every input, in batches of like length. progress: told the fraction done, after each batch."""
+    """The candidates of every input, in batches of like length. advance: told after each batch how many more of the
+    `inputs` are done; a part of one counts as such."""
     places = [(row, number) for row, each in enumerate(inputs) for number in each]
     places.sort(key=lambda place: len(inputs[place[0]][place[1]].ids))
     result: list[Candidates] = [{} for _ in inputs]
-    done = 0
     for batch in _batches(places, lambda place: len(inputs[place[0]][place[1]].ids)):
         asked = [inputs[row][number] for row, number in batch]
         chosen = choose(lm.scores(asked), [each.masked for each in asked], lm.vocabulary, count)
         for (row, number), words in zip(batch, chosen, strict=True):
             result[row][number] = words
-        done += len(batch)
-        progress(done / len(places))
+        advance(len(batch) / len(places) * len(inputs))
     return result
 
 

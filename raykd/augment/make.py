@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from raykd.augment.sentences import variants
 from raykd.augment.settings import Augmentation
 from raykd.augment.vectors import WordVectors, from_glove, from_model
 from raykd.augment.words import Token, basic_tokens, eligible
+from raykd.progress import Advance
 
 
 class Maker:
@@ -31,13 +32,14 @@ class Maker:
     def _vectors(self) -> WordVectors:
         return from_model(self._lm) if self._glove is None else from_glove(self._glove)
 
-    def make(self, sentences: Sequence[str], first: int, progress: Callable[[float], None]) -> list[list[str]]:
+    def make(self, sentences: Sequence[str], first: int, advance: Advance) -> list[list[str]]:
         """The variants of each sentence, itself first. first: the number of the first one; a sentence's draws depend
-        on its number and the seed alone. progress: told the fraction done, after each batch of the model.
+        on its number and the seed alone. advance: told how many more are done, after each batch of the
+        model.
         """
         tokens = [basic_tokens(sentence) for sentence in sentences]
         result = []
-        for place, choices in enumerate(self._candidates(sentences, tokens, progress)):
+        for place, choices in enumerate(self._candidates(sentences, tokens, advance)):
             result.append(
                 variants(
                     sentences[place],
@@ -51,7 +53,7 @@ class Maker:
         return result
 
     def _candidates(
-        self, sentences: Sequence[str], tokens: Sequence[Sequence[Token]], progress: Callable[[float], None]
+        self, sentences: Sequence[str], tokens: Sequence[Sequence[Token]], advance: Advance
     ) -> list[Candidates]:
         """Of every eligible token, in order: the model's if it is a single piece, else the nearest words."""
         count = self._settings.candidates
@@ -60,7 +62,7 @@ class Maker:
         others = [word for row, known in zip(words, inputs, strict=True) for n, word in row.items() if n not in known]
         # The vectors first: a bad file of them is told of before the long part.
         near = self._vectors.nearest(others, count) if others else {}
-        predicted = predict(self._lm, inputs, count, progress)
+        predicted = predict(self._lm, inputs, count, advance)
         # Where nothing was found the word itself stands, which still takes part in the draws.
         return [
             {n: (known[n] if n in known else near.get(word, [])) or [word] for n, word in row.items()}

@@ -16,6 +16,7 @@ INDEX = "model.safetensors.index.json"
 # Top-level files only: other formats (onnx, openvino) lie in subfolders. `*.model` are sentencepiece vocabularies.
 WANTED = ["*.safetensors", "*.json", "*.txt", "*.model"]
 UNWANTED = ["*/*"]
+CARD = "raykd.json"  # what raykd says of a model that it made; it changes no answer
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 NETWORK_SECONDS = 10
 
@@ -92,6 +93,16 @@ def _digest(folder: Path, version: Version) -> str:
 def digest(folder: Path) -> str:
     """SHA-256 of the configuration and the weights of a model: equal ones give equal answers, wherever they lie."""
     return _digest(folder, version(folder))
+
+
+def full_digest(folder: Path) -> str:
+    """SHA-256 of all that a model is read from: `digest`, and every file of its tokenizer."""
+    whole = hashlib.sha256(digest(folder).encode())
+    weights = {file.name for file in weight_files(folder)}
+    for file in sorted({file for pattern in WANTED for file in folder.glob(pattern)} - {folder / CARD}):
+        if file.is_file() and file.name not in weights:
+            whole.update(json.dumps([file.name, hashlib.sha256(file.read_bytes()).hexdigest()]).encode())
+    return whole.hexdigest()
 
 
 def weight_names(folder: Path) -> set[str]:

@@ -9,13 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import ray
 from ray.exceptions import RayError
 from rich.console import Console
 
 from raykd import storage
 from raykd.knowledge.plan import plan, readable_size
+from raykd.models.classifier import load_config
+from raykd.models.shape import shape
 from raykd.search.baseline import baseline_settings
+from raykd.search.bill import Bill, all_rows
 from raykd.search.estimate import Estimate, Rows, estimate, work
 from raykd.search.finals import KD
 from raykd.search.proposals import Proposer
@@ -25,6 +29,7 @@ from raykd.search.students import students_of
 from raykd.search.timing import Pace, time_trial
 from raykd.search.wanted import facts_of, wanted_by_all
 from raykd.tasks.encoded import Encoded
+from raykd.train.config import TrialSpec
 from raykd.train.trial import pair_of
 
 MOST = 8  # trials timed
@@ -32,31 +37,75 @@ PATIENCE_S = 900.0
 SHORT_FLOPS = 5e14  # of the students' training: some hours of one core. Shorter sweeps are not worth a timing
 
 
-def forecast(spec: SweepSpec, space: Space, console: Console, *, always: bool) -> Estimate:
-    """Print trials, epochs, disk, and of a sweep that takes long (or `always`) hours. Ray must be there."""
+def forecast(spec: SweepSpec, space: Space, console: Console, bill: Bill | None = None) -> Estimate:
+    """Print trials, epochs, disk, and of a sweep that takes long, or of a dry run, hours. Ray must be there.
+
+    Args:
+        spec: The sweep.
+        space: What it searches.
+        console: Where it is printed.
+        bill: Of a dry run, what comes before the first trial, and how many rows those at hand stand for.
+    """
     here = spec.reached(lambda place: str(storage.at_hand(place)))
     split = {name: Encoded.open(Path(place)) for name, place in {"": here.train, **here.dev}.items()}
-    train, (select, *_) = split[""], [split[name] for name in here.dev]
-    rows = Rows(len(train), len(select), sum(len(split[name]) for name in here.dev))
+    train = split[""]
+    run = None if bill is None else bill.run
+    rows = all_rows(run, len(train), {name: len(split[name]) for name in here.dev})
     rough = estimate(spec, space, [], rows)
     sizes = [spec.parameters_of({"student": one}) for one in students_of(space) or (spec.student,)]
     flops = 6 * statistics.fmean(sizes) * float(train.lengths.mean()) * rows.train * rough.epochs
     found = rough
-    if always or flops > SHORT_FLOPS:
+    before = 0.0
+    if bill is not None or flops > SHORT_FLOPS:
         console.print("estimate: timing a few steps of a few trials", markup=False)
         found = estimate(spec, space, _paces(spec, space, console), rows)
+        before = _say_before(spec, bill, rows, console) if bill is not None else 0.0
     pair = pair_of(here.trial("plan", {"method": "none"}, ""))
-    known = plan(wanted_by_all(here, space), facts_of(pair, spec.task), train.lengths, 10**18).bytes
+    lengths = np.resize(train.lengths, rows.train)
+    known = plan(wanted_by_all(here, space), facts_of(pair, spec.task), lengths, 10**18).bytes
     weights = 4 * max(sizes)  # bytes; a checkpoint holds two moments beside them
     kept = (spec.finalists + 4 + 2 * 3 * spec.concurrency) * weights
     said = f"{found.trials} trials" + (f" and {found.finals} finals" if found.finals else "")
     said += f", about {found.epochs:.3g} epochs in all"
     if not math.isnan(found.hours):
-        said += f", {_time(found.hours)} with {spec.concurrency} at once"
+        said += f", {_time(found.hours + before)} with {spec.concurrency} at once"
         said += f", {found.gpu_hours:.3g} GPU-hours" if found.gpu_hours else ""
     said += f"; disk: {readable_size(known)} of what the teacher says at most, {readable_size(kept)} of students"
     console.print(f"estimate: {said}", markup=False)
     return found
+
+
+def _say_before(spec: SweepSpec, bill: Bill, rows: Rows, console: Console) -> float:
+    """Print what comes before the first trial, and return its hours."""
+    hours = bill.tokenising * (rows.train + rows.end) / 3600
+    parts = [f"{_time(hours)} to tokenise"]
+    if bill.lesson is not None:
+        lesson = bill.lesson
+        trial = spec.trial("teacher", {"method": "none", "student": f"cut:{_layers(spec)}"}, "")
+        pace = _time_one(trial.model_copy(update={"training": lesson}), spec, console)
+        if pace is not None:
+            steps = lesson.epochs * bill.lesson_rows / lesson.batch_size
+            teaching = (steps * pace.step + lesson.evaluations * rows.select * pace.row) / 3600
+            about = f"{lesson.epochs:.3g} epochs of {bill.lesson_rows:,} rows"
+            parts.append(f"{_time(teaching)} to fine-tune the teacher, once ({about})")
+            hours += teaching
+    console.print(f"estimate: before the first trial {', '.join(parts)}", markup=False)
+    return hours
+
+
+def _layers(spec: SweepSpec) -> int:
+    return shape(load_config(storage.at_hand(spec.teacher))).layers
+
+
+def _time_one(trial: TrialSpec, spec: SweepSpec, console: Console) -> Pace | None:
+    """The pace of one trial; None where it cannot be timed."""
+    asked = ray.remote(time_trial).options(num_cpus=spec.threads, num_gpus=spec.gpus_per_worker, max_retries=0)
+    try:
+        return ray.get(asked.remote(trial, time.time()), timeout=PATIENCE_S)
+    except RayError as error:
+        lines = str(error).strip().splitlines()
+        console.print(f"estimate: the teacher could not be timed: {lines[-1] if lines else error!r}", markup=False)
+        return None
 
 
 def _paces(spec: SweepSpec, space: Space, console: Console) -> list[Pace]:

@@ -15,7 +15,6 @@ from pathlib import Path
 import ray
 from ray.exceptions import RayError
 from rich.console import Console
-from rich.progress import Progress
 
 from raykd import storage
 from raykd.errors import UserError
@@ -24,6 +23,7 @@ from raykd.knowledge.library import Library
 from raykd.knowledge.plan import Plan, lines, plan
 from raykd.knowledge.shards import Part
 from raykd.models.source import digest
+from raykd.progress import track
 from raykd.search.fill_task import Filled, Job, Spent, fill_shard
 from raykd.search.holder import held
 from raykd.search.room import room
@@ -130,12 +130,11 @@ def _run(
 
     todo = [(job(parts), shard) for (_, shard), parts in sorted(jobs.items(), key=lambda item: item[0])]
     started, refused, spent = time.monotonic(), dict[str, str](), Spent()
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        shown = bar.add_task("storing what the teacher says", total=len(todo))
+    with track("storing what the teacher says", len(todo), "shards") as advance:
         for filled in (fill_shard(*one) for one in todo) if here else _on_all_nodes(todo, spec):
             refused |= {name: why for name, _, why in (line.partition(": ") for line in filled.refused)}
             spent += filled.spent
-            bar.advance(shown)
+            advance(1)
     console.print(f"teacher's knowledge: stored in {time.monotonic() - started:.0f} s", markup=False)
     return refused, spent
 

@@ -18,6 +18,7 @@ from rich.console import Console
 from raykd import storage
 from raykd.beside import Beside
 from raykd.disk import require_room
+from raykd.dry_run import dry_run_of
 from raykd.errors import UserError, together
 from raykd.interrupts import Interrupted
 from raykd.models.source import resolve
@@ -28,6 +29,7 @@ from raykd.resume_line import resume_line
 from raykd.search.aims import parse_aim
 from raykd.search.announce import announce
 from raykd.search.baseline import baseline_settings
+from raykd.search.bill import Bill, all_rows, bill_of
 from raykd.search.choose import choose
 from raykd.search.costs import costs
 from raykd.search.earlier import warmed
@@ -154,13 +156,14 @@ def tune(
 
             stack.enter_context(cluster.session(address, ray_tune.worker_environment(1)))
             fit = fit_there(asked, console.print)
+        rehearsed = stack.enter_context(dry_run_of(data, workspace)) if dry_run else None
         suits = partial(suitable, wanted)
         say = partial(console.print, markup=False)  # names may hold brackets
         held_out = how.select_on != "dev"
         students = students_of(wanted) or given
         spare = not given  # a space is made for teachers of every size
         ready = prepare(
-            data,
+            data if rehearsed is None else rehearsed.data,
             teacher,
             training,
             workspace,
@@ -172,6 +175,7 @@ def tune(
             check=check,
             hold_out=held_out,
             spare=spare,
+            dry=rehearsed,
         )
         chosen, notes = suitable_students(wanted, ready.pairs, ready.origin)
         prices = costs(ready)
@@ -186,7 +190,8 @@ def tune(
             say(f"space: {note}")
         names = students_of(chosen) or (ready.student,)
         used = training.model_copy(update=_training_of(baseline_settings(chosen)))
-        few = fidelity(ready.rows[0], ready.rows[1], used, grace=how.grace, reduction=how.reduction)
+        rows = all_rows(rehearsed, ready.rows[1], {next(iter(ready.dev)): ready.rows[0]})
+        few = fidelity(rows.select, rows.train, used, grace=how.grace, reduction=how.reduction)
         publish = partial(workspace.publish, copy=address is not None)
         places = _given(names, publish) if address or workspace.url else {}
         spec = SweepSpec(
@@ -237,7 +242,8 @@ def tune(
             found.write(spec, chosen)
             found.note(TEACHER, json.dumps(scores))
         announce(spec, chosen, console, why=few.why)
-        return _run(spec, chosen, found, workspace, asked, console, time_budget, most_bytes, show, dry_run)
+        bill = None if rehearsed is None else bill_of(rehearsed, ready)
+        return _run(spec, chosen, found, workspace, asked, console, time_budget, most_bytes, show, bill)
 
 
 def _resume(
@@ -267,7 +273,7 @@ def _resume(
     announce(spec, space, console, again=True)
     _check_again_there(spec, found, console)
     more = reopen and (time_budget is not None or extend is not None)
-    return _run(spec, space, found, workspace, asked, console, time_budget, cache_budget, show, None, more)
+    return _run(spec, space, found, workspace, asked, console, time_budget, cache_budget, show, None, more, again=True)
 
 
 def _run(
@@ -280,10 +286,13 @@ def _run(
     time_budget: float | None,
     cache_budget: int | None,
     show: Show,
-    dry_run: bool | None = None,
+    bill: Bill | None = None,
     reopen: bool = False,
+    *,
+    again: bool = False,
 ) -> SweepResult | None:
-    """The sweep on this machine or on the cluster, once it is known that every node can take part."""
+    """The sweep on this machine or on the cluster, once it is known that every node can take part. bill: of a dry run,
+    which says what it costs and ends. again: it was said before."""
     from raykd.search import cluster, ray_tune
     from raykd.search.forecast import forecast
     from raykd.search.gather import gather
@@ -293,11 +302,11 @@ def _run(
         if asked.address is not None:
             reads = [spec.train, *spec.dev.values(), spec.teacher, spec.origin, *([spec.corpus] if spec.corpus else [])]
             paths = [place for place in reads if not storage.is_url(place)]
-            token = None if found.remote or dry_run else found.folder / SPEC
+            token = None if found.remote or bill else found.folder / SPEC
             cluster.check_nodes(console.print, token=token, paths=paths)
-        if dry_run is not None:  # of a sweep that goes on it has been said
-            forecast(spec, space, console, always=dry_run)
-        if dry_run:
+        if not again:
+            forecast(spec, space, console, bill)
+        if bill is not None:
             return None
         try:
             spec = gather(spec, space, workspace, _budget(cache_budget, workspace), console)

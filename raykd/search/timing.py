@@ -30,6 +30,7 @@ from raykd.train.trial import pair_of, run_trial
 BATCHES = 4  # whose rows stand for all
 FEW, MORE = BATCHES, 3 * BATCHES  # steps of a short run, and of a longer one: between them lie two steps of each batch
 EVERYTHING = 10**15  # bytes
+LONG_STEP_S = 5.0  # of a step and an evaluation: fewer steps tell then
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,13 @@ def time_trial(spec: TrialSpec, asked: float) -> Pace:
         train = some_rows(whole, typical(whole.lengths, spec.training.batch_size), scratch / "rows")
         knowledge, teacher = _ask(local, train, scratch / "knowledge")
         local = local.model_copy(update={"train": str(train.folder), "knowledge": knowledge})
-        _run(local, FEW, len(train), scratch / "first")  # what a process loads once
-        short, start = _run(local, FEW, len(train), scratch / "short")
-        long, _ = _run(local, MORE, len(train), scratch / "long")
-        step = max(long - short, 1e-4) / (MORE - FEW)
+        first, begun = _run(local, 1, len(train), scratch / "first")  # what a process loads once
+        few, more = (FEW, MORE) if first - begun < LONG_STEP_S else (1, 1 + BATCHES)
+        short, start = _run(local, few, len(train), scratch / "short")
+        long, _ = _run(local, more, len(train), scratch / "long")
+        step = max(long - short, 1e-4) / (more - few)
         rows = sum(len(Encoded.open(Path(folder))) for folder in local.dev.values())
-        rest = max(short - start - FEW * step, 0.0)
+        rest = max(short - start - few * step, 0.0)
     return Pace(spec.method, spec.training.batch_size, begin, start, step, rest / rows, teacher)
 
 

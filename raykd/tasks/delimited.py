@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TextIO
 
 from raykd.errors import UserError
+from raykd.progress import counted
 from raykd.tasks.bad_rows import BadRow, rows_text
 from raykd.tasks.columns import Wanted, bare, choose
 from raykd.tasks.formats import Format, open_text
@@ -48,7 +49,7 @@ def read_delimited(path: Path, kind: Format, wanted: Wanted, options: ReadOption
     with open_text(path, kind, options) as text:
         lines, header, separator, skipped = _start(where, text, kind, options)
         try:
-            rows = _rows(lines, separator, options, skipped)
+            rows = counted(_rows(lines, separator, options, skipped), f"reading {path.name}")
             return _table(where, rows, header, separator, wanted, options, most)
         except csv.Error as error:
             message = str(error)

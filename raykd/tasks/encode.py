@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from raykd.errors import UserError
+from raykd.progress import track
 from raykd.tasks.data import Split
 from raykd.tasks.encoded import Batch, Encoded, kept, store
 from raykd.tasks.row_hashes import row_hashes
@@ -44,14 +45,16 @@ def _write(folder: Path, split: Split, tokenizer: Any, max_length: int, regressi
     types: list[np.ndarray] = []
     lengths: list[int] = []
     truncated = 0
-    for start in range(0, len(split), CHUNK):
-        columns = [list(column) for column in zip(*split.texts[start : start + CHUNK], strict=True)]
-        coded = tokenizer(*columns, truncation="longest_first", max_length=max_length, padding=False)
-        truncated += sum(bool(encoding.overflowing) for encoding in coded.encodings)
-        lengths += [len(row) for row in coded["input_ids"]]
-        ids += [np.asarray(row, dtype=np.int32) for row in coded["input_ids"]]
-        if "token_type_ids" in coded:
-            types += [np.asarray(row, dtype=np.uint8) for row in coded["token_type_ids"]]
+    with track("tokenising", len(split)) as advance:
+        for start in range(0, len(split), CHUNK):
+            columns = [list(column) for column in zip(*split.texts[start : start + CHUNK], strict=True)]
+            coded = tokenizer(*columns, truncation="longest_first", max_length=max_length, padding=False)
+            truncated += sum(bool(encoding.overflowing) for encoding in coded.encodings)
+            lengths += [len(row) for row in coded["input_ids"]]
+            ids += [np.asarray(row, dtype=np.int32) for row in coded["input_ids"]]
+            if "token_type_ids" in coded:
+                types += [np.asarray(row, dtype=np.uint8) for row in coded["token_type_ids"]]
+            advance(len(columns[0]))
     if not all(lengths):
         raise UserError(f"the tokenizer makes no token of this text: {split.texts[lengths.index(0)]}")
     arrays = {

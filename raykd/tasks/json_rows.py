@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from raykd.errors import UserError
+from raykd.progress import counted
 from raykd.tasks.bad_rows import BadRow, numbers, rows_text
 from raykd.tasks.columns import Wanted, absent, choose, matching
 from raykd.tasks.formats import Format, open_text
@@ -64,7 +65,7 @@ def read_json(path: Path, kind: Format, wanted: Wanted, options: ReadOptions, mo
             table = _table(where, "row", _array(where, text.read()), wanted, options, most)
             said = f"{where} is one JSON array, not an object a line: read as such"
         else:
-            table = _table(where, "line", _lines(where, text), wanted, options, most)
+            table = _table(where, "line", counted(_lines(where, text), f"reading {path.name}"), wanted, options, most)
             said = f"{where} holds a JSON object a line: read as such"
     if lined == (start == "["):
         table.notes.append(said)

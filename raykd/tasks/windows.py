@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from raykd.errors import UserError
+from raykd.progress import counted
 from raykd.tasks.data import Answer, Split
 from raykd.tasks.encoded import store
 from raykd.tasks.row_hashes import row_hashes
@@ -65,7 +66,7 @@ def write_windows(folder: Path, split: Split, tokenizer: Any, frame: Frame, key:
     labels: list[list[int]] = []
     rows: list[int] = []
     truncated = 0
-    for row, paper in enumerate(_papers(split, tokenizer, frame)):
+    for row, paper in enumerate(counted(_papers(split, tokenizer, frame), "tokenising", "questions")):
         truncated += paper.cut
         context = paper.chars[paper.before : len(paper.ids) - paper.after]
         answer = _tokens(context, split.answers[row][0]) if split.answers[row] else None

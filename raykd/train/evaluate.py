@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from raykd.models.outputs import forward
+from raykd.progress import track
 from raykd.tasks import spans
 from raykd.tasks.metrics import score
 from raykd.tasks.predictions import answers_of, pack
@@ -32,22 +33,24 @@ def predict(model: nn.Module, split: Encoded, *, device: torch.device) -> np.nda
     was_training = model.training
     model.to(device).eval()
     logits: np.ndarray | None = None
-    for rows in by_length(split.lengths, BATCH):
-        batch = split.batch(rows).to(device)
-        outputs = forward(
-            model,
-            input_ids=batch.input_ids,
-            attention_mask=batch.attention_mask,
-            token_type_ids=batch.token_type_ids,
-        )
-        part = outputs.logits.float().cpu().numpy()
-        if logits is None:
-            shape = part.shape[1:] if part.ndim == 2 else (int(split.lengths.max()), 2)
-            logits = np.zeros((len(split), *shape), dtype=np.float32)
-        if part.ndim == 2:
-            logits[rows] = part
-        else:
-            logits[rows, : part.shape[1]] = part * batch.attention_mask.cpu().numpy()[:, :, None]
+    with track("answering", len(split)) as advance:
+        for rows in by_length(split.lengths, BATCH):
+            batch = split.batch(rows).to(device)
+            outputs = forward(
+                model,
+                input_ids=batch.input_ids,
+                attention_mask=batch.attention_mask,
+                token_type_ids=batch.token_type_ids,
+            )
+            part = outputs.logits.float().cpu().numpy()
+            if logits is None:
+                shape = part.shape[1:] if part.ndim == 2 else (int(split.lengths.max()), 2)
+                logits = np.zeros((len(split), *shape), dtype=np.float32)
+            if part.ndim == 2:
+                logits[rows] = part
+            else:
+                logits[rows, : part.shape[1]] = part * batch.attention_mask.cpu().numpy()[:, :, None]
+            advance(len(rows))
     model.train(was_training)
     if logits is None:
         raise ValueError("the split has no rows")

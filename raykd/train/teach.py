@@ -17,21 +17,28 @@ from raykd.models.save import save_student
 from raykd.models.seen_rows import SEEN_ROWS, SeenRows
 from raykd.models.shape import shape, size_of
 from raykd.outputs import OutputFolder
+from raykd.progress import track
 from raykd.seeds import derive_seed
 from raykd.tasks.encode import Encoded
+from raykd.tasks.holdout import SELECT
 from raykd.train.checkpoint import scratch
 from raykd.train.config import TaskSpec, Training
+from raykd.train.evaluate import evaluate
 from raykd.train.loop import Report, distill
 from raykd.train.resumable import resumable
 from raykd.train.run_files import clear_run
+from raykd.train.stages import Best
 
 TEACH = "teach"  # the command that makes teachers, on their cards
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """What a teacher is taught with: tokenised splits (the first dev split scores), settings, CPU threads; fingerprint:
-    hash of the rows."""
+    """What a teacher is taught with: tokenised splits, settings, CPU threads; fingerprint: hash of the rows.
+
+    dev: where the first split is called `select`, its rows were held out of train to choose the best evaluation by; the
+    others report.
+    """
 
     train: Encoded
     dev: dict[str, Encoded]
@@ -51,12 +58,20 @@ def teach(
     source: str,
     say: Callable[[str], object] = print,
 ) -> tuple[Path, dict[str, float]]:
-    """Fine-tune `model` on the labels and save it to `folder` (see `save_student`).
+    """Fine-tune `model` on the labels and save it to `folder` (see `save_student`), as it was at its best evaluation
+    on the rows held out to select, where there are any, and at the end of the run otherwise.
 
-    source: what it was. say: told from where an interrupted run goes on.
+    Args:
+        model: Trained in place.
+        tokenizer: Saved beside it.
+        lesson: Rows and settings.
+        folder: Where it goes.
+        report: Takes each evaluation.
+        source: What it was.
+        say: Takes from where an interrupted run goes on, and which evaluation is kept.
 
     Returns:
-        Where it lies, and its dev metrics.
+        Where it lies, and its metrics on all dev splits.
     """
     use_threads(lesson.threads)
     recipe = METHOD.recipe(Parameters(), Pair(shape(model), shape(model), lesson.task.kind))
@@ -65,17 +80,32 @@ def teach(
     place = scratch(path, source, splits, lesson.task, lesson.training)
     place.mkdir(parents=True, exist_ok=True)  # before it is taught, so that nothing comes to be in the way
 
+    best, selects = Best(place), next(iter(lesson.dev)) == SELECT
+
     def tell(done: Report) -> bool:
         report(done)
+        if selects:
+            best.offer(model, TEACH, done.score)
         return True
 
     # Its students may be trained under the same seed, and must see the rows in another order.
     training = lesson.training.model_copy(update={"seed": derive_seed(lesson.training.seed, "teacher")})
     require_room(path, size_of(model))
-    with resumable(place, say) as leave:
-        last = distill(model, recipe, lesson.train, lesson.dev, lesson.task, training, place, tell, leave=leave)
+    rows = len(lesson.train) * training.epochs
+    with resumable(place, say) as leave, track("teaching", rows) as advance:
+
+        def leaves() -> bool:
+            advance(training.batch_size)
+            return leave()
+
+        last = distill(model, recipe, lesson.train, lesson.dev, lesson.task, training, place, tell, leave=leaves)
         assert last is not None  # only a report that answers False ends a run early
-    scores = {name: value for name, value in last.metrics.items() if not name.startswith("train/")}
+    metrics = last.metrics
+    if selects and best.restore(model, TEACH):
+        metrics = evaluate(model, lesson.task, lesson.dev, device=next(model.parameters()).device)
+        chosen = metrics[f"{SELECT}/{lesson.task.primary}"]
+        say(f"the evaluation with {lesson.task.primary} {chosen:.4f} on the rows held out to select is kept")
+    scores = {name: value for name, value in metrics.items() if not name.startswith("train/")}
     card = {
         "command": TEACH,
         "source": source,
@@ -83,7 +113,8 @@ def teach(
         "spec": {"task": lesson.task.model_dump(), "training": lesson.training.model_dump()},
         "scores": scores,
     }
-    seen = SeenRows(learnt=np.asarray(lesson.train.hashes)).to_bytes()
+    held = np.asarray(lesson.dev[SELECT].hashes) if selects else None
+    seen = SeenRows(learnt=np.asarray(lesson.train.hashes), **({} if held is None else {"selected": held})).to_bytes()
     saved = save_student(model, tokenizer, folder, card=card, extra={SEEN_ROWS: seen})
     clear_run(place)
     return saved, scores
