@@ -31,7 +31,8 @@ from raykd.tasks.data import Data, Split
 from raykd.tasks.encode import Encoded
 from raykd.tasks.holdout import SELECT, with_selection
 from raykd.tasks.metrics import majority
-from raykd.tasks.summary import cut_lines, data_lines
+from raykd.tasks.summary import data_lines
+from raykd.tasks.truncation import cut_lines
 from raykd.teachers import DEFAULT_TEACHER, Say, Teacher, encode_split, find_teacher, is_sample, task_spec
 from raykd.train.config import TaskSpec, Training
 from raykd.train.evaluate import examine

@@ -25,8 +25,8 @@ from raykd.tasks import sample
 from raykd.tasks.data import Data, Split, fingerprint
 from raykd.tasks.encode import Encoded, encode
 from raykd.tasks.holdout import with_selection
-from raykd.tasks.summary import cut_lines
 from raykd.tasks.task import Task
+from raykd.tasks.truncation import cut_lines
 from raykd.train.config import TaskSpec, Training
 from raykd.train.loop import Report
 from raykd.train.teach import Lesson, teach

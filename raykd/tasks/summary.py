@@ -7,8 +7,6 @@ from collections.abc import Mapping
 
 from raykd.tasks.bad_rows import rows_text
 from raykd.tasks.data import Data, Split
-from raykd.tasks.encoded import Encoded
-from raykd.tasks.questions import about
 from raykd.tasks.task import Task
 
 SHOWN = 10  # classes named with their rows
@@ -18,17 +16,6 @@ def data_lines(data: Data) -> list[str]:
     """What was read, in a line for the source and one for each note."""
     dev = ", ".join(f"{len(split):,} {name}" for name, split in data.dev.items())
     return [f"{data.source}; {len(data.train):,} train, {dev}", *data.notes]
-
-
-def cut_lines(splits: Mapping[str, Encoded], task: Task, length: int) -> list[str]:
-    """What was cut to `length` tokens, or how contexts were divided into windows: a line a split."""
-    lines = []
-    for name, split in splits.items():
-        if task.span:
-            lines.append(f"{name} at {length} tokens: {about(split)}")
-        elif split.truncated:
-            lines.append(f"{split.truncated:,} of {len(split):,} {name} rows cut to {length} tokens")
-    return lines
 
 
 def summary(train: Split, dev: Mapping[str, Split], task: Task) -> tuple[str, ...]:

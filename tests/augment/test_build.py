@@ -9,7 +9,6 @@ import pytest
 from pydantic import ValidationError
 
 from raykd.augment.build import Augmentation
-from raykd.augment.progress import Progress
 from raykd.errors import UserError
 from raykd.tasks.data import Split
 from tests.augment.conftest import Loads
@@ -88,21 +87,3 @@ def test_a_model_that_is_not_there(tmp_path: Path) -> None:
 def test_bad_settings(bad: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Augmentation(**bad)
-
-
-def test_progress_speaks_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 0.0
-    monkeypatch.setattr("raykd.augment.progress.time.monotonic", lambda: now)
-    said: list[str] = []
-    progress = Progress(4_000, said.append)
-    progress.within(1_000, 0.5)
-    assert not said
-    now = 60.0
-    progress.within(1_000, 1.0)
-    progress.finish(1_000)
-    now = 120.0
-    progress.within(1_000, 1.0)
-    assert said == [
-        "augmentation: 1,000 of 4,000 texts, about 3 min left",
-        "augmentation: 2,000 of 4,000 texts, about 2 min left",
-    ]

@@ -88,7 +88,7 @@ def test_continue_goes_on_where_it_was_started_and_starts_where_it_was_not(
     """S6: what a job that is retried asks for."""
     ran: list[tuple[str, str, int]] = []
 
-    def run(spec: SweepSpec, _: Space, found: Room, *rest: Any) -> Any:
+    def run(spec: SweepSpec, _: Space, found: Room, *rest: Any, again: bool = False) -> Any:
         ran.append(("run", found.folder.name, spec.concurrency))
 
     def load(*_: Any) -> Any:
@@ -126,7 +126,7 @@ def test_what_opens_a_closed_search_again(
     workspace: Workspace, spec: SweepSpec, space: Space, monkeypatch: pytest.MonkeyPatch, asked: Any, reopens: bool
 ) -> None:
     ran: list[bool] = []
-    monkeypatch.setattr(launch, "_run", lambda *given: ran.append(given[-1]))
+    monkeypatch.setattr(launch, "_run", lambda *given, again: ran.append(given[-1]))
     room(workspace, "s").write(spec, space)
     launch.tune("rte", name="s", console=Console(quiet=True), **asked)
     assert ran == [reopens]
