@@ -84,6 +84,7 @@ def distill(
     teacher: str | None = None,
     student: str | None = None,
     head: str = "fresh",
+    label_map: str | None = None,
     out: str | Path | None = None,
     beside: Beside = Beside(),  # noqa: B008 (frozen)
     console: Console | None = None,
@@ -91,10 +92,11 @@ def distill(
 ) -> tuple[Path, Report]:
     """Distil one student with one configuration. Returns its folder and the last report.
 
-    parameters: of the method, its paper's defaults otherwise. head: where a cut student's head comes from. out: a new
-    or empty folder, by default the first of ``raykd-runs/students/<task>-<method>``, ``-2``, ``-3`` that is not there:
-    an earlier student is never replaced. settings: fields of Training. An interrupted run goes on from its last
-    checkpoint when it is started again with the same settings.
+    parameters: of the method, its paper's defaults otherwise. head: where a cut student's head comes from. label_map:
+    which class each output of the teacher is. out: a new or empty folder, by default the first of
+    ``raykd-runs/students/<task>-<method>``, ``-2``, ``-3`` that is not there: an earlier student is never replaced.
+    settings: fields of Training. An interrupted run goes on from its last checkpoint when it is started again with the
+    same settings.
     """
     from raykd.train.trial import run_trial
 
@@ -114,7 +116,7 @@ def distill(
     folder = target.path if target else workspace.root / "students" / f"{data.identity}-{method}"
     suits = partial(check_pair, found, parameters or {})
     say = partial(console.print, markup=False)  # names may hold brackets
-    prepared = prepare(data, teacher, training, workspace, say, student, suits, beside, head)
+    prepared = prepare(data, teacher, training, workspace, say, student, suits, beside, head, label_map=label_map)
     spec = TrialSpec(
         label=folder.name,
         folder="",

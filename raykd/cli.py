@@ -15,6 +15,7 @@ from raykd.cli_data import (
     DropBadRows,
     Encoding,
     LabelColumn,
+    LabelMap,
     Labels,
     MaxEval,
     MaxTrain,
@@ -68,6 +69,7 @@ def tune(
         list[str] | None, typer.Option(help="as for distill; repeat it, and the students are searched")
     ] = None,
     head: HeadOption = "fresh",
+    label_map: LabelMap = None,
     method: Annotated[str | None, typer.Option(help="search this method's space; see raykd methods")] = None,
     space: Annotated[str | None, typer.Option(help="a shipped space or a YAML file; see raykd spaces")] = None,
     trials: Annotated[int, typer.Option(help="trials, the baseline not counted")] = 20,
@@ -150,6 +152,7 @@ def tune(
         teacher=teacher,
         student=student,
         head=head,
+        label_map=label_map,
         how=How(
             trials,
             sampler,
@@ -231,6 +234,7 @@ def distill(
     teacher: Teacher = None,
     student: Student = None,
     head: HeadOption = "fresh",
+    label_map: LabelMap = None,
     method: Annotated[str, typer.Option(help="see raykd methods")] = "kd",
     set_: Set = None,
     out: Annotated[Path | None, typer.Option(help="folder to save the student in")] = None,
@@ -267,7 +271,8 @@ def distill(
     settings = {"learning_rate": learning_rate, "batch_size": batch_size, "max_length": max_length, "epochs": epochs}
     parameters = listing.read_settings(set_ or [])
     folder, last = run(
-        task, source, method=method, parameters=parameters, teacher=teacher, student=student, head=head, out=out,
+        task, source, method=method, parameters=parameters, teacher=teacher, student=student, head=head,
+        label_map=label_map, out=out,
         beside=beside_of(corpus, unlabelled, augment, augment_with, augment_vectors, reading), console=console,
         seed=seed, **settings,
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,6 +68,26 @@ def size_and_words(
     if isinstance(spec, Given):
         check_vocabulary(tokenizer, load_tokenizer(resolve(spec.name, role="student")))
     return size_of(made)
+
+
+def size_warnings(sizes: Mapping[str, int], pairs: Mapping[str, Pair], teacher: int) -> list[str]:
+    """A sentence for each student that is no smaller than its teacher.
+
+    Args:
+        sizes: The students' parameters, by description.
+        pairs: Each with the teacher.
+        teacher: The teacher's parameters.
+    """
+    lines = []
+    for name, size in sizes.items():
+        larger, smaller = pairs[name].teacher, pairs[name].student
+        if size > teacher:
+            lines.append(
+                f"student {name} is larger than its teacher: {size:,} parameters, and the teacher has {teacher:,}"
+            )
+        elif (smaller.layers, smaller.hidden) == (larger.layers, larger.hidden):
+            lines.append(f"student {name} has the teacher's depth and width: it is no faster")
+    return lines
 
 
 def _half(encoder: Path) -> str:

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from pydantic import ValidationError
 
@@ -19,18 +20,22 @@ from raykd.beside import Beside
 from raykd.cpus import use_threads
 from raykd.dry_run import DryRun
 from raykd.errors import UserError, from_pydantic, together, unknown
+from raykd.label_order import check_order, check_scale
 from raykd.methods.method import Method, Pair, Parameters
-from raykd.models.classifier import load_classifier
+from raykd.models.classifier import load_classifier, load_config
+from raykd.models.positions import check_length
+from raykd.models.relabel import parse_label_map, relabelled
 from raykd.models.source import resolve
 from raykd.models.spec import Given, parse_student
 from raykd.models.student import size_of
 from raykd.models.tokenizer import load_tokenizer
 from raykd.overlap import check_unseen
-from raykd.pairs import pairs_of, size_and_words
+from raykd.pairs import pairs_of, size_and_words, size_warnings
 from raykd.tasks.data import Data, Split
 from raykd.tasks.encode import Encoded
 from raykd.tasks.holdout import SELECT, with_selection
 from raykd.tasks.metrics import majority
+from raykd.tasks.predictions import unpack
 from raykd.tasks.summary import data_lines
 from raykd.tasks.truncation import cut_lines
 from raykd.teachers import DEFAULT_TEACHER, Say, Teacher, encode_split, find_teacher, is_sample, task_spec
@@ -38,6 +43,7 @@ from raykd.train.config import TaskSpec, Training
 from raykd.train.evaluate import examine
 from raykd.workspace import Workspace
 
+MULTI_LABEL = "multi_label_classification"  # as transformers calls it
 LARGEST_SEED = 2**32 - 1  # that every generator takes
 
 
@@ -103,6 +109,7 @@ def prepare(
     hold_out: bool = False,
     spare: bool = False,
     dry: DryRun | None = None,
+    label_map: str | None = None,
 ) -> Prepared:
     """Tokenise `data`, find or teach the teacher, and check that it and each `student` can serve.
 
@@ -114,7 +121,8 @@ def prepare(
     no better than the majority class, or where labels, vocabulary or sizes do not fit.
 
     check: called before anything takes long, and may refuse as well. dry: of a dry run, whose rows `data` are: what is
-    tokenised goes to its folder, and a teacher that would have to be taught is stood in for, and not scored.
+    tokenised goes to its folder, and a teacher that would have to be taught is stood in for, and not scored. label_map:
+    which class each output of the teacher is (see parse_label_map).
     """
     for line in data_lines(data):
         say(f"data: {line}")
@@ -126,16 +134,30 @@ def prepare(
     asked = teacher or (None if is_sample(data) else DEFAULT_TEACHER)
     if asked is not None:  # before the teacher is taught, which takes long
         base = resolve(asked, role="teacher")
-        pairs_of(student, base, base, kind, suits, lambda line: None, spare=spare)
+        parts: list[Callable[[], object]] = [
+            lambda: check_length("teacher", base, training.max_length),
+            lambda: pairs_of(student, base, base, kind, suits, lambda line: None, spare=spare),
+        ]
+        if label_map is not None:
+            order = parse_label_map(label_map, head.labels)
+            asked = str(relabelled(base, order, head, workspace.teachers / "relabelled"))
+        together(parts)
+    elif label_map is not None:
+        raise UserError("label-map is for a teacher of your own (--teacher)")
     check()
     found = find_teacher(dry.whole_data if dry else data, asked, training, workspace, say, dry.folder if dry else None)
     store = Workspace(dry.folder) if dry else workspace
     tokenizer = load_tokenizer(found.folder)
     pairs = pairs_of(student, found.folder, found.origin, kind, suits, say, spare=spare)
     head_from = found.folder if head_source == "teacher" and found.lesson is None else None
-    parts = [partial(size_and_words, one, found.origin, head, tokenizer, head_from) for one in pairs]
-    sizes = dict(zip(pairs, together(parts), strict=True))
+    sized = [partial(size_and_words, one, found.origin, head, tokenizer, head_from) for one in pairs]
+    sizes = dict(zip(pairs, together(sized), strict=True))
     model = load_classifier(found.folder, head)
+    for line in size_warnings(sizes, pairs, size_of(model)):
+        say(f"warning: {line}")
+    if not found.taught and not data.task.span and load_config(found.folder).problem_type == MULTI_LABEL:
+        said = f"was trained to give any number of labels a row ({MULTI_LABEL})"
+        say(f"warning: teacher '{found.name}' {said}: its logits are softened as those of one label a row")
     use_threads()
     reporting = next(iter(data.dev))
     chosen = with_selection(data) if hold_out else data
@@ -146,7 +168,9 @@ def prepare(
         check_unseen("teacher", found.folder, chosen.dev, say)
     for description in sizes:
         if isinstance(spec_of := parse_student(description), Given):
-            check_unseen("student", resolve(spec_of.name, role="student"), chosen.dev, say)
+            given_student = resolve(spec_of.name, role="student")
+            check_length("student", given_student, training.max_length)
+            check_unseen("student", given_student, chosen.dev, say)
 
     def coded(split: Split) -> Encoded:
         return encode_split(split, data.task, found.folder, training.max_length, store, stride=data.stride)
@@ -160,6 +184,11 @@ def prepare(
         except ValueError as error:  # its answers are not numbers
             raise UserError(f"teacher '{found.name}' cannot be scored: {error}") from error
         score = scores[f"{reporting}/{spec.primary}"]
+        given = unpack(answers[reporting])
+        if spec.kind == "classes" and not found.taught:
+            check_order(found.name, given, np.asarray(dev[reporting].labels), spec.labels)
+        elif spec.kind == "number":
+            check_scale(found.name, given, np.asarray(dev[reporting].labels, dtype=np.float64), say)
         _preflight(found, score, majority(data.task, data.dev[reporting].labels), spec, say)
     else:
         say(f"teacher '{found.name}' is not fine-tuned in a dry run: its network with a fresh head stands in for it")

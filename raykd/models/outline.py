@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from raykd.errors import UserError
@@ -22,6 +24,23 @@ def check_sizes(config: PreTrainedConfig) -> None:
             problems.append(f"{name} is {size!r}: a whole number from 1 to {most:,} is wanted")
     if problems:
         raise UserError(*problems)
+
+
+def encoder_outline(config: PreTrainedConfig) -> PreTrainedModel:
+    """The encoder that `config` describes, on the meta device; UserError where there is none."""
+    kind: Any = type(config)
+    return _encoder(config.to_json_string(use_diff=False), kind)
+
+
+@lru_cache(maxsize=32)
+def _encoder(config: str, kind: Any) -> PreTrainedModel:
+    from transformers import AutoModel
+
+    try:
+        described = kind.from_dict(json.loads(config))
+    except Exception as error:  # of values that contradict each other: the validators' own
+        raise UserError(f"no model can be made of this configuration: {error}") from error
+    return outline(AutoModel, described)
 
 
 def outline(kind: Any, config: PreTrainedConfig) -> PreTrainedModel:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from raykd.errors import UserError
 from raykd.models.inside import projections
-from raykd.models.outline import outline
+from raykd.models.outline import encoder_outline
 
 if TYPE_CHECKING:
     from torch import nn
@@ -38,8 +36,7 @@ def shape(of: PreTrainedModel | PreTrainedConfig) -> Shape:
 
     model = of if isinstance(of, PreTrainedModel) else None
     config = of.config if isinstance(of, PreTrainedModel) else of
-    kind: Any = type(config)
-    projected = _projected(config.to_json_string(use_diff=False), kind)
+    projected = _projected(config)
     return Shape(
         layers=config.num_hidden_layers,
         hidden=config.hidden_size,
@@ -51,16 +48,9 @@ def shape(of: PreTrainedModel | PreTrainedConfig) -> Shape:
     )
 
 
-@lru_cache(maxsize=32)
-def _projected(config: str, kind: Any) -> int | None:
+def _projected(config: PreTrainedConfig) -> int | None:
     """Width of the first layer's queries of the encoder that `config` describes; None where they cannot be seen."""
-    from transformers import AutoModel
-
-    try:
-        described = kind.from_dict(json.loads(config))
-    except Exception as error:  # of values that contradict each other: the validators' own
-        raise UserError(f"no model can be made of this configuration: {error}") from error
-    model = outline(AutoModel, described)
+    model = encoder_outline(config)
     try:
         return int(projections(model)[0].query.out_features)
     except UserError:

@@ -17,6 +17,7 @@ INDEX = "model.safetensors.index.json"
 WANTED = ["*.safetensors", "*.json", "*.txt", "*.model"]
 UNWANTED = ["*/*"]
 CARD = "raykd.json"  # what raykd says of a model that it made; it changes no answer
+OTHERS = ("*.onnx", "*.gguf", "*.h5", "*.msgpack", "*.tflite", "*.mlmodel", "onnx/*.onnx")  # weights of others
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 NETWORK_SECONDS = 10
 
@@ -32,6 +33,8 @@ def resolve(name: str, *, role: str) -> Path:
     if folder.is_dir():
         check_folder(folder, role=role)
         return folder.resolve()
+    if folder.is_symlink():
+        raise UserError(f"{role} '{name}' is a link to '{folder.readlink()}', which is not there")
     if folder.exists():
         raise UserError(f"{role} '{name}' is a file: name the folder that holds config.json and {WEIGHTS}")
     if not name or name.startswith((".", "/", "~")) or name.count("/") > 1 or "\\" in name:
@@ -49,12 +52,30 @@ def check_folder(folder: Path, *, role: str) -> None:
         if content.get("auto_map")
     ]
     if "config.json" not in described:
-        problems.append(f"{role} '{folder}': the folder has no config.json")
+        instead = _instead(folder)
+        problems.append(f"{role} '{folder}': the folder has no config.json{instead}")
+        if instead:
+            raise UserError(*problems)
     elif not isinstance(described["config.json"].get("model_type"), str):
         problems.append(f"{role} '{folder}': config.json names no model_type")
     problems += _weight_problems(folder, role)
     if problems:
         raise UserError(*problems)
+
+
+def _instead(folder: Path) -> str:
+    """What a folder without config.json holds, and what to do about it."""
+    if (folder / "adapter_config.json").is_file():
+        return (
+            ": it holds a PEFT adapter (adapter_config.json). Merge it into its base model first (merge_and_unload), "
+            "and save that"
+        )
+    inner = sorted(path.parent.name for path in folder.glob("*/config.json"))
+    if inner:
+        shown = ", ".join(f"'{folder / name}'" for name in inner[-3:])
+        return f", but {len(inner)} of its folders do: name one, e.g. {shown}"
+    others = sorted(file.name for pattern in OTHERS for file in folder.glob(pattern))
+    return f" (there: {', '.join(others[:3])}, a format that raykd does not read)" if others else ""
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -144,6 +165,12 @@ def _weight_problems(folder: Path, role: str) -> list[str]:
         return [
             f"{role} '{folder}': the weights are only there as a pickle ({', '.join(pickles)}), which can run code "
             f"when it is loaded. Convert them to {WEIGHTS} where you trust them: from_pretrained, save_pretrained"
+        ]
+    others = sorted(file.name for pattern in OTHERS for file in folder.glob(pattern))
+    if others:
+        return [
+            f"{role} '{folder}': the weights are only there as {', '.join(others[:3])}, which raykd does not read: "
+            f"save them as {WEIGHTS} (from_pretrained, save_pretrained of the library that made them)"
         ]
     return [f"{role} '{folder}': the folder has no {WEIGHTS} (and no {INDEX})"]
 

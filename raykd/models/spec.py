@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from raykd.errors import UserError
-from raykd.models.outline import MOST
+from raykd.models.inside import stacks
+from raykd.models.outline import MOST, encoder_outline
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -29,6 +30,9 @@ INTERMEDIATE = {
     "electra": "intermediate_size",
     "distilbert": "hidden_dim",
 }
+
+
+NAMED = "a pretrained one that reads the teacher's tokens, by folder or hub name"
 
 
 @dataclass(frozen=True)
@@ -124,13 +128,20 @@ def check_student(spec: StudentSpec, teacher: PreTrainedConfig) -> None:
         raise UserError(*(f"student '{spec}': {problem}" for problem in problems))
 
 
+def uncut(config: PreTrainedConfig) -> str | None:
+    """Why an encoder of this configuration cannot be cut; None for one that can."""
+    if "layer_types" in vars(config):
+        return "its layers are not alike"
+    count = len(stacks(encoder_outline(config)))
+    return None if count == 1 else f"it keeps {count or 'no'} lists of {config.num_hidden_layers} layers"
+
+
 def _cut_problems(spec: Cut, teacher: PreTrainedConfig) -> list[str]:
     last = int(teacher.num_hidden_layers)
     problems = []
-    if "layer_types" in vars(teacher):
-        problems.append(
-            f"the layers of {teacher.model_type} are not alike, so it cannot be cut; build one, or name one"
-        )
+    if (why := uncut(teacher)) is not None:
+        other = "build one (build:4/312/12), or name" if teacher.model_type in INTERMEDIATE else "name"
+        problems.append(f"a {teacher.model_type} model cannot be cut, as {why}: {other} {NAMED}")
     if not spec.picked and not 1 <= spec.layers <= last:
         problems.append(f"{spec.layers} layers of a teacher with {last}: give 1 to {last}")
     outside = [str(layer) for layer in spec.picked if not 1 <= layer <= last]
@@ -145,7 +156,8 @@ def _build_problems(spec: Build, teacher: PreTrainedConfig) -> list[str]:
     problems = []
     if teacher.model_type not in INTERMEDIATE:
         allowed = ", ".join(INTERMEDIATE)
-        problems.append(f"cannot build a {teacher.model_type} model from sizes (only {allowed}); cut one, or name one")
+        other = "cut one (cut:3), or name" if uncut(teacher) is None else "name"
+        problems.append(f"cannot build a {teacher.model_type} model from sizes (only {allowed}): {other} {NAMED}")
     sizes = {
         "layers": spec.layers,
         "hidden width": spec.hidden,

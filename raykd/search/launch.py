@@ -64,6 +64,7 @@ def tune(
     teacher: str | None = None,
     student: str | Sequence[str] | None = None,
     head: str = "fresh",
+    label_map: str | None = None,
     how: How = How(),  # noqa: B008 (frozen)
     epochs: float | None = None,
     seed: int = 1,
@@ -113,7 +114,7 @@ def tune(
     workspace, most_bytes = together(first)[:2]
     request = request_of(
         task, source, how, beside, teacher=teacher, student=student, method=method, space=space, head=head,
-        epochs=epochs, seed=seed, max_length=max_length, workers_per_trial=workers_per_trial,
+        label_map=label_map, epochs=epochs, seed=seed, max_length=max_length, workers_per_trial=workers_per_trial,
     )  # fmt: skip
     if resume or (continue_ and name is not None and room(workspace, name).started):
         found = newest(workspace, request) if name is None else room(workspace, name)
@@ -176,6 +177,7 @@ def tune(
             hold_out=held_out,
             spare=spare,
             dry=rehearsed,
+            label_map=label_map,
         )
         chosen, notes = suitable_students(wanted, ready.pairs, ready.origin)
         prices = costs(ready)

@@ -39,6 +39,7 @@ class SweepRequest(BaseModel):
     teacher: str | None = None
     student: tuple[str, ...] = ()
     head: str = "fresh"
+    label_map: str | None = None
     method: str | None = None
     space: str | None = None
     trials: int = 20

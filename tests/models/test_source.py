@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 import raykd.hub
 from raykd.errors import UserError
-from raykd.models.source import INDEX, resolve, weight_names
+from raykd.models.source import INDEX, digest, full_digest, resolve, weight_names
 
 Folders = Callable[[str], Path]
 
@@ -187,3 +187,45 @@ def test_a_failed_download_is_named(error: Exception, monkeypatch: pytest.Monkey
     monkeypatch.setattr(raykd.hub, "reachable", lambda: True)
     with pytest.raises(UserError, match=f"teacher 'some/model': fetching it from the hub failed: {error}"):
         resolve("some/model", role="teacher")
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (("adapter_config.json", "adapter_model.safetensors"), r"a PEFT adapter \(adapter_config.json\). Merge it"),
+        (
+            ("checkpoint-5/config.json", "checkpoint-10/config.json"),
+            "but 2 of its folders do: name one, .*checkpoint",
+        ),
+        (("model.gguf",), r"there: model.gguf, a format that raykd does not read"),
+        (("config.json", "tf_model.h5"), "the weights are only there as tf_model.h5, which raykd does not read"),
+        (("config.json", "flax_model.msgpack"), "only there as flax_model.msgpack"),
+        (("config.json", "model.onnx"), "only there as model.onnx"),
+    ],
+)
+def test_what_a_folder_holds_instead(files: tuple[str, ...], words: str, tmp_path: Path) -> None:
+    """CASES 49, and its kind."""
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text('{"model_type": "bert"}')
+    with pytest.raises(UserError, match=words):
+        resolve(str(tmp_path), role="teacher")
+
+
+def test_a_link_to_nothing(tmp_path: Path) -> None:
+    """CASES 48."""
+    (tmp_path / "link").symlink_to("gone")
+    with pytest.raises(UserError, match="is a link to 'gone', which is not there"):
+        resolve(str(tmp_path / "link"), role="teacher")
+
+
+def test_a_tokenizer_is_part_of_a_teachers_digest(copied: Path) -> None:
+    """CASES 32: weights alone do not make a model."""
+    before = digest(copied), full_digest(copied)
+    file = copied / "tokenizer.json"
+    file.write_text((file.read_text() if file.is_file() else "{}") + " ")
+    assert digest(copied) == before[0]
+    assert full_digest(copied) != before[1]
+    changed = full_digest(copied)
+    (copied / "raykd.json").write_text("{}")
+    assert full_digest(copied) == changed
