@@ -80,7 +80,7 @@ def test_the_best_evaluation_is_kept(home: Path, bare: Path, monkeypatch: pytest
     chosen = with_selection(rows.load("custom"))
     for split, hashes in ((chosen.train, seen.learnt), (chosen.dev[SELECT], seen.selected)):
         assert np.array_equal(np.unique(row_hashes(split.texts)), hashes)
-    again = raykd.answer.evaluate(folder, rows)
+    again = raykd.evaluate(folder, rows)
     assert again["dev/accuracy"] == scores["dev/accuracy"]
 
 
