@@ -10,6 +10,7 @@ import pytest
 from raykd.beside import Beside
 from raykd.cli_data import beside_of, reading_of
 from raykd.errors import UserError
+from raykd.listing import read_rows
 from raykd.pretrain import pretrain
 from raykd.tasks.read_options import ReadOptions
 from raykd.tasks.task import Task, find
@@ -51,10 +52,11 @@ def test_what_flags_may_hold(tell: Tell, rows: Path, teacher: Path) -> None:
     )
 
 
-def test_predict_reads_tables(tell: Tell, rows: Path, teacher: Path) -> None:
+def test_predict_reads_tables(rows: Path) -> None:
     rows.write_text("a;b\n1;2\n")
-    assert "1 columns (a;b)" not in tell("predict", str(teacher), str(rows), "--text-columns", "text")
-    assert "separated by ';'" in tell("predict", str(teacher), str(rows), "--text-columns", "a,b")
+    with pytest.raises(UserError, match="separated by ';'"):
+        read_rows(rows, 2, ("a", "b"))
+    assert read_rows(rows, 2, ("a", "b"), reading_of(None, ";")) == [["1", "2"]]
 
 
 def test_texts_beside_the_data_may_be_tables(tmp_path: Path) -> None:
