@@ -150,3 +150,32 @@ def test_students_that_are_not_smaller(home: Path, bare: Path) -> None:
     assert [line.split()[2] for line in warned] == ["cut:2", "build:4/32/2"]
     assert "has the teacher's depth and width" in warned[0]
     assert "is larger than its teacher" in warned[1]
+
+
+def longer_than(length: int, folder: Path) -> Path:
+    """An encoder with so many positions, whose tokenizer says nothing of a limit."""
+    tokenizer = word_tokenizer(WORDS)
+    sizes = {"layers": 1, "hidden": 32, "heads": 2, "intermediate": 64, "max_length": length}
+    encoder: Any = scratch_classifier(tokenizer, Head(CLASSES), **sizes, seed=2).base_model
+    encoder.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def test_too_few_positions_are_said_before_anything_is_taught(
+    home: Path, bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CASES 22, for teach and for a student with positions of its own."""
+
+    def taught(*_: object, **__: object) -> None:
+        raise AssertionError("the teacher was taught first")
+
+    monkeypatch.setattr("raykd.teachers.teach", taught)
+    rows = own(write(home / "rows.csv", 40, 1))
+    short, long = longer_than(8, home / "short"), longer_than(64, home / "long")
+    settings = training_of({"max_length": 12})
+    with pytest.raises(UserError, match="max-length is 12: student .*short' has positions for 8 tokens.* 1 to 8"):
+        prepare(rows.load("custom"), str(long), settings, here(), lambda line: None, str(short))
+    with pytest.raises(UserError, match="max-length is 12: teacher .*short' has positions for 8 tokens.* 1 to 8"):
+        raykd.teach("custom", rows, teacher=str(short), out=home / "t", max_length=12)
+    assert not (home / "t").exists()
