@@ -152,7 +152,7 @@ def test_students_that_are_not_smaller(home: Path, bare: Path) -> None:
     assert "is larger than its teacher" in warned[1]
 
 
-def longer_than(length: int, folder: Path) -> Path:
+def encoder_with(length: int, folder: Path) -> Path:
     """An encoder with so many positions, whose tokenizer says nothing of a limit."""
     tokenizer = word_tokenizer(WORDS)
     sizes = {"layers": 1, "hidden": 32, "heads": 2, "intermediate": 64, "max_length": length}
@@ -162,9 +162,7 @@ def longer_than(length: int, folder: Path) -> Path:
     return folder
 
 
-def test_too_few_positions_are_said_before_anything_is_taught(
-    home: Path, bare: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_few_positions_are_said_before_anything_is_taught(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """CASES 22, for teach and for a student with positions of its own."""
 
     def taught(*_: object, **__: object) -> None:
@@ -172,10 +170,10 @@ def test_too_few_positions_are_said_before_anything_is_taught(
 
     monkeypatch.setattr("raykd.teachers.teach", taught)
     rows = own(write(home / "rows.csv", 40, 1))
-    short, long = longer_than(8, home / "short"), longer_than(64, home / "long")
+    short, long = encoder_with(8, home / "short"), encoder_with(64, home / "long")
     settings = training_of({"max_length": 12})
-    with pytest.raises(UserError, match="max-length is 12: student .*short' has positions for 8 tokens.* 1 to 8"):
+    with pytest.raises(UserError, match=r"max-length is 12: student .*short' has positions for 8 tokens.* 1 to 8"):
         prepare(rows.load("custom"), str(long), settings, here(), lambda line: None, str(short))
-    with pytest.raises(UserError, match="max-length is 12: teacher .*short' has positions for 8 tokens.* 1 to 8"):
+    with pytest.raises(UserError, match=r"max-length is 12: teacher .*short' has positions for 8 tokens.* 1 to 8"):
         raykd.teach("custom", rows, teacher=str(short), out=home / "t", max_length=12)
     assert not (home / "t").exists()
