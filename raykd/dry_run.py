@@ -16,7 +16,7 @@ from raykd.tasks.draw import sample_rows
 from raykd.tasks.holdout import SELECT
 from raykd.workspace import Workspace
 
-FEW_TRAIN, FEW_DEV = 4_000, 1_000  # rows that stand for all
+FEW_TRAIN, FEW_DEV = 2_000, 200  # rows that stand for all
 
 
 @dataclass(frozen=True)
