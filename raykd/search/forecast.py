@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ from raykd.train.trial import pair_of
 
 MOST = 8  # trials timed
 PATIENCE_S = 900.0
+DRY_S = 25.0  # seconds of timing in a dry run, where one timing at least is ready by then
+TEACHER = "teacher"
 SHORT_FLOPS = 5e14  # of the students' training: some hours of one core. Shorter sweeps are not worth a timing
 
 
@@ -58,8 +61,10 @@ def forecast(spec: SweepSpec, space: Space, console: Console, bill: Bill | None 
     before = 0.0
     if bill is not None or flops > SHORT_FLOPS:
         console.print("estimate: timing a few steps of a few trials", markup=False)
-        found = estimate(spec, space, _paces(spec, space, console), rows)
-        before = _say_before(spec, bill, rows, console) if bill is not None else 0.0
+        timed = _paces(spec, space, console, bill)
+        lesson = timed.pop(TEACHER, None)
+        found = estimate(spec, space, list(timed.values()), rows)
+        before = _say_before(spec, bill, rows, lesson, console) if bill is not None else 0.0
     pair = pair_of(here.trial("plan", {"method": "none"}, ""))
     lengths = np.resize(train.lengths, rows.train)
     known = plan(wanted_by_all(here, space), facts_of(pair, spec.task), lengths, 10**18).bytes
@@ -75,19 +80,20 @@ def forecast(spec: SweepSpec, space: Space, console: Console, bill: Bill | None 
     return found
 
 
-def _say_before(spec: SweepSpec, bill: Bill, rows: Rows, console: Console) -> float:
-    """Print what comes before the first trial, and return its hours."""
+def _say_before(spec: SweepSpec, bill: Bill, rows: Rows, lesson_pace: Pace | None, console: Console) -> float:
+    """Print what comes before the first trial, and return its hours (NaN where they are not known)."""
     hours = bill.tokenising * (rows.train + rows.end) / 3600
     parts = [f"{_time(hours)} to tokenise"]
     if bill.lesson is not None:
         lesson = bill.lesson
-        trial = spec.trial("teacher", {"method": "none", "student": f"cut:{_layers(spec)}"}, "")
-        pace = _time_one(trial.model_copy(update={"training": lesson}), spec, console)
-        if pace is not None:
+        about = f"to fine-tune the teacher, once ({lesson.epochs:.3g} epochs of {bill.lesson_rows:,} rows)"
+        if lesson_pace is None:
+            parts.append(f"an unknown time {about}")
+            hours = math.nan
+        else:
             steps = lesson.epochs * bill.lesson_rows / lesson.batch_size
-            teaching = (steps * pace.step + lesson.evaluations * rows.select * pace.row) / 3600
-            about = f"{lesson.epochs:.3g} epochs of {bill.lesson_rows:,} rows"
-            parts.append(f"{_time(teaching)} to fine-tune the teacher, once ({about})")
+            teaching = (steps * lesson_pace.step + lesson.evaluations * rows.select * lesson_pace.row) / 3600
+            parts.append(f"{_time(teaching)} {about}")
             hours += teaching
     console.print(f"estimate: before the first trial {', '.join(parts)}", markup=False)
     return hours
@@ -97,36 +103,56 @@ def _layers(spec: SweepSpec) -> int:
     return shape(load_config(storage.at_hand(spec.teacher))).layers
 
 
-def _time_one(trial: TrialSpec, spec: SweepSpec, console: Console) -> Pace | None:
-    """The pace of one trial; None where it cannot be timed."""
-    asked = ray.remote(time_trial).options(num_cpus=spec.threads, num_gpus=spec.gpus_per_worker, max_retries=0)
-    try:
-        return ray.get(asked.remote(trial, time.time()), timeout=PATIENCE_S)
-    except RayError as error:
-        lines = str(error).strip().splitlines()
-        console.print(f"estimate: the teacher could not be timed: {lines[-1] if lines else error!r}", markup=False)
-        return None
-
-
-def _paces(spec: SweepSpec, space: Space, console: Console) -> list[Pace]:
-    """As many trials at once as the sweep runs, each for a few steps; none where that fails."""
-    tasks = []
-    for number, point in enumerate(_points(spec, space)):
-        trial = spec.trial(f"timed{number}", point, "")
+def _paces(spec: SweepSpec, space: Space, console: Console, bill: Bill | None) -> dict[str, Pace]:
+    """By label, the paces of trials, as many at once as the sweep runs, and in a dry run of the teacher that is to be
+    taught. Those that fail are left out, and in a dry run those that are not ready in time."""
+    trials: dict[str, TrialSpec] = {}
+    if bill is not None and bill.lesson is not None:  # first: nothing stands for it well
+        whole = spec.trial(TEACHER, {"method": "none", "student": f"cut:{_layers(spec)}"}, "")
+        trials[TEACHER] = whole.model_copy(update={"training": bill.lesson})
+    points = {f"timed{number}": point for number, point in enumerate(_points(spec, space))}
+    trials |= {label: spec.trial(label, point, "") for label, point in points.items()}
+    began, tasks = time.monotonic(), dict[Any, str]()
+    for label, trial in trials.items():
         share = max(1, trial.training.batch_size // spec.workers)  # of a group each worker has a part of the batch
         training = trial.training.model_copy(update={"batch_size": share, "accumulation": 1})
         asked = ray.remote(time_trial).options(num_cpus=spec.threads, num_gpus=spec.gpus_per_worker, max_retries=0)
-        timed = trial.model_copy(update={"training": training})
-        tasks.append((trial.training.batch_size, work(spec, point), asked.remote(timed, time.time())))
-    found = []
-    for batch, more, task in tasks:
-        try:
-            pace = ray.get(task, timeout=PATIENCE_S)
-            found.append(replace(pace, batch=batch, step=pace.step / more, row=pace.row / more))  # of the first student
-        except RayError as error:
-            lines = str(error).strip().splitlines()
-            console.print(f"estimate: a trial could not be timed: {lines[-1] if lines else error!r}", markup=False)
-    return found
+        tasks[asked.remote(trial.model_copy(update={"training": training}), time.time())] = label
+    paces: dict[str, Pace] = {}
+    late = list(tasks)
+    while late:
+        enough = bill is not None and bool(set(paces) - {TEACHER})
+        left = (DRY_S if enough else PATIENCE_S) - (time.monotonic() - began)
+        if left <= 0:
+            break
+        ready, late = ray.wait(late, timeout=left)
+        for task in ready:
+            try:
+                paces[tasks[task]] = replace(ray.get(task), batch=trials[tasks[task]].training.batch_size)
+            except RayError as error:
+                lines = str(error).strip().splitlines()
+                said = lines[-1] if lines else repr(error)
+                console.print(f"estimate: {tasks[task]}: a trial could not be timed: {said}", markup=False)
+    for task in late:
+        ray.cancel(task, force=True)
+    if late:
+        console.print(f"estimate: {len(paces)} of {len(trials)} timings are ready; they stand for all", markup=False)
+    if late and TEACHER in trials and TEACHER not in paces and paces:
+        paces[TEACHER] = _of_teacher(spec, trials, paces)
+    for label, point in points.items():
+        if label in paces:  # of the first student
+            more = work(spec, point)
+            paces[label] = replace(paces[label], step=paces[label].step / more, row=paces[label].row / more)
+    return paces
+
+
+def _of_teacher(spec: SweepSpec, trials: Mapping[str, TrialSpec], paces: Mapping[str, Pace]) -> Pace:
+    """The pace of teaching by that of the cheapest trial, as the teacher's work is to its student's."""
+    label, pace = min(paces.items(), key=lambda item: item[1].step / item[1].batch)
+    cost, teacher, lesson = spec.cost_of({"student": trials[label].student}), spec.teacher_cost, trials[TEACHER]
+    more = teacher.flops / cost.flops if cost and teacher and cost.flops else 1.0
+    batch = lesson.training.batch_size
+    return replace(pace, batch=batch, step=more * pace.step / pace.batch * batch, row=more * pace.row)
 
 
 def _points(spec: SweepSpec, space: Space) -> list[dict[str, Any]]:

@@ -20,8 +20,8 @@ from raykd.methods import METHODS
 from raykd.methods.plan import teacher_needs
 from raykd.models.classifier import load_classifier
 from raykd.search.wanted import facts_of
-from raykd.tasks.encoded import Encoded
-from raykd.train.batches import plan_epoch
+from raykd.tasks.encoded import TEXTS, Encoded
+from raykd.train.batches import by_length, plan_epoch
 from raykd.train.config import TrialSpec
 from raykd.train.loop import Report
 from raykd.train.placed import placed
@@ -30,13 +30,15 @@ from raykd.train.trial import pair_of, run_trial
 BATCHES = 4  # whose rows stand for all
 FEW, MORE = BATCHES, 3 * BATCHES  # steps of a short run, and of a longer one: between them lie two steps of each batch
 EVERYTHING = 10**15  # bytes
-LONG_STEP_S = 5.0  # of a step and an evaluation: fewer steps tell then
+SMALLER = 4  # so much smaller are the batches by which a slow network is timed
+LONG_S = 2.0  # of a step of such a batch and an evaluation: the network is slow
+EVALUATED = 32  # rows, or questions, that are evaluated
 
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds: begin, of the process to the first trial; start, of a trial to its first step; step, of `batch` rows;
-    row, to evaluate one (the writing of the student, once a trial, counted in); teacher, to ask it about a row."""
+    """Seconds: begin, of the process to the first trial; start, of a trial to its first step, and to write its student;
+    step, of `batch` rows; row, to evaluate one; teacher, to ask it about a row."""
 
     method: str
     batch: int
@@ -51,20 +53,53 @@ def time_trial(spec: TrialSpec, asked: float) -> Pace:
     """Run `spec` for a few steps. asked: when this was asked for (seconds since the epoch)."""
     begin = time.time() - asked
     use_threads(spec.threads)
+    batch = spec.training.batch_size
+    small = max(1, batch // SMALLER)
     with placed(spec) as (local, _), tempfile.TemporaryDirectory() as place:
         scratch = Path(place)
-        whole = Encoded.open(Path(local.train))
-        train = some_rows(whole, typical(whole.lengths, spec.training.batch_size), scratch / "rows")
-        knowledge, teacher = _ask(local, train, scratch / "knowledge")
-        local = local.model_copy(update={"train": str(train.folder), "knowledge": knowledge})
-        first, begun = _run(local, 1, len(train), scratch / "first")  # what a process loads once
-        few, more = (FEW, MORE) if first - begun < LONG_STEP_S else (1, 1 + BATCHES)
-        short, start = _run(local, few, len(train), scratch / "short")
-        long, _ = _run(local, more, len(train), scratch / "long")
-        step = max(long - short, 1e-4) / (more - few)
-        rows = sum(len(Encoded.open(Path(folder))) for folder in local.dev.values())
-        rest = max(short - start - few * step, 0.0)
-    return Pace(spec.method, spec.training.batch_size, begin, start, step, rest / rows, teacher)
+        (name, split), *_ = local.dev.items()
+        dev = few_evaluated(Encoded.open(Path(split)), scratch / "dev")
+        local = local.model_copy(update={"dev": {name: str(dev.folder)}})
+        _run(_on_batches(local, small, scratch / "load")[0], 1, scratch / "loaded")  # what a process loads once
+        smaller, teacher = _on_batches(local, small, scratch / "small")
+        probe = _run(smaller, 1, scratch / "probe")
+        slow = probe.training > LONG_S
+        few, more = (1, 1 + BATCHES) if slow else (FEW, MORE)
+        if not slow:
+            local, teacher = _on_batches(local, batch, scratch / "rows")
+        short = probe if slow else _run(local, few, scratch / "short")
+        long = _run(smaller if slow else local, more, scratch / "long")
+        step = max(long.whole - short.whole, 1e-4) / (more - few)
+        # A chain's earlier links have steps too, but only the last link is evaluated here.
+        last = max(long.training - short.training, 0.0) / (more - few)
+        row = max(short.training - few * last, 0.0) / len(dev)
+    start = short.before + short.after
+    return Pace(spec.method, batch, begin, start, step * (batch / small if slow else 1), row, teacher)
+
+
+@dataclass(frozen=True)
+class _Times:
+    """Seconds of a run: whole; before its first step; training, with the evaluation; after it, to write the student."""
+
+    whole: float
+    before: float
+    training: float
+
+    @property
+    def after(self) -> float:
+        return max(self.whole - self.before - self.training, 0.0)
+
+
+def _on_batches(spec: TrialSpec, size: int, folder: Path) -> tuple[TrialSpec, float]:
+    """The trial on typical batches of `size` rows, with what it wants stored of the teacher, and the seconds a row of
+    asking for that."""
+    whole = Encoded.open(Path(spec.train))
+    train = some_rows(whole, typical(whole.lengths, size), folder / "rows")
+    knowledge, seconds = _ask(spec, train, folder / "knowledge")
+    training = spec.training.model_copy(
+        update={"batch_size": size, "accumulation": min(spec.training.accumulation, size)}
+    )
+    return spec.model_copy(update={"train": str(train.folder), "knowledge": knowledge, "training": training}), seconds
 
 
 def typical(lengths: np.ndarray, batch_size: int) -> np.ndarray:
@@ -89,8 +124,36 @@ def some_rows(split: Encoded, chosen: np.ndarray, folder: Path) -> Encoded:
     taken |= {"labels": arrays["labels"][chosen], "offsets": np.concatenate([[0], np.cumsum(split.lengths[chosen])])}
     for name, array in taken.items():
         np.save(folder / f"{name}.npy", array)
+    return _opened(split, folder, list(taken))
+
+
+def few_evaluated(split: Encoded, folder: Path) -> Encoded:
+    """Few rows of a split, as long as most are, as a split of its own in `folder`; of questions the first ones."""
+    if (split.folder / TEXTS).is_file():
+        return _first_questions(split, folder)
+    batches = by_length(split.lengths, EVALUATED)
+    longest = np.array([split.lengths[rows].max() for rows in batches])
+    return some_rows(split, batches[int(np.abs(longest - longest.mean()).argmin())], folder)
+
+
+def _first_questions(split: Encoded, folder: Path) -> Encoded:
+    folder.mkdir(parents=True)
+    arrays = {file.stem: np.load(file, mmap_mode="r") for file in split.folder.glob("*.npy")}
+    windows = int((arrays["rows"] < EVALUATED).sum())
+    tokens = int(arrays["offsets"][windows])
+    ends = {"ids": tokens, "types": tokens, "chars": tokens, "offsets": windows + 1, "hashes": EVALUATED}
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array[: ends.get(name, windows)])
+    texts = json.loads((split.folder / TEXTS).read_text(encoding="utf-8"))
+    texts |= {name: texts[name][:EVALUATED] for name in ("context", "answers")}
+    (folder / TEXTS).write_text(json.dumps(texts), encoding="utf-8")
+    return _opened(split, folder, list(arrays))
+
+
+def _opened(split: Encoded, folder: Path, arrays: list[str]) -> Encoded:
+    """The split in `folder` that is a part of `split`."""
     about = json.loads((split.folder / "meta.json").read_text(encoding="utf-8"))
-    about = {key: value for key, value in about.items() if key != "sizes"} | {"arrays": list(taken), "key": "some"}
+    about = {key: value for key, value in about.items() if key != "sizes"} | {"arrays": arrays, "key": "some"}
     (folder / "meta.json").write_text(json.dumps(about), encoding="utf-8")
     return Encoded.open(folder)
 
@@ -111,16 +174,17 @@ def _ask(spec: TrialSpec, train: Encoded, root: Path) -> tuple[tuple[str, ...], 
     return tuple(str(part.folder) for part in parts if part.folder.name not in refused), seconds
 
 
-def _run(spec: TrialSpec, steps: int, rows: int, folder: Path) -> tuple[float, float]:
-    """Seconds of a whole run of `steps` steps with one evaluation, and of those what came before the first step."""
-    per_epoch = -(-rows // spec.training.batch_size)
+def _run(spec: TrialSpec, steps: int, folder: Path) -> _Times:
+    """The times of a run of `steps` steps with one evaluation."""
+    per_epoch = -(-len(Encoded.open(Path(spec.train))) // spec.training.batch_size)
     training = spec.training.model_copy(update={"epochs": steps / per_epoch, "evaluations": 1})
-    first: list[float] = []
+    reports: list[Report] = []
 
     def tell(report: Report) -> bool:
-        first.append(report.first_step)
+        reports.append(report)
         return True
 
     began = time.time()
     run_trial(spec.model_copy(update={"training": training, "folder": str(folder)}), tell)
-    return time.time() - began, first[0] - began
+    whole, first, end = time.time() - began, reports[0].first_step, reports[0].at
+    return _Times(whole, first - began, end - first)
