@@ -23,15 +23,17 @@ from raykd.search.wanted import facts_of
 from raykd.tasks.encoded import TEXTS, Encoded
 from raykd.train.batches import by_length, plan_epoch
 from raykd.train.config import TrialSpec
+from raykd.train.evaluate import evaluate
 from raykd.train.loop import Report
 from raykd.train.placed import placed
+from raykd.train.run_files import STUDENT
 from raykd.train.trial import pair_of, run_trial
 
 BATCHES = 4  # whose rows stand for all
 FEW, MORE = BATCHES, 3 * BATCHES  # steps of a short run, and of a longer one: between them lie two steps of each batch
 EVERYTHING = 10**15  # bytes
 SMALLER = 4  # so much smaller are the batches by which a slow network is timed
-LONG_S = 2.0  # of a step of such a batch and an evaluation: the network is slow
+LONG_S = 0.5  # of a step of such a batch and an evaluation: the network is slow
 EVALUATED = 32  # rows, or questions, that are evaluated
 
 
@@ -70,16 +72,14 @@ def time_trial(spec: TrialSpec, asked: float) -> Pace:
         short = probe if slow else _run(local, few, scratch / "short")
         long = _run(smaller if slow else local, more, scratch / "long")
         step = max(long.whole - short.whole, 1e-4) / (more - few)
-        # A chain's earlier links have steps too, but only the last link is evaluated here.
-        last = max(long.training - short.training, 0.0) / (more - few)
-        row = max(short.training - few * last, 0.0) / len(dev)
+        row = _evaluating(scratch / ("probe" if slow else "short") / STUDENT, local, dev)
     start = short.before + short.after
     return Pace(spec.method, batch, begin, start, step * (batch / small if slow else 1), row, teacher)
 
 
 @dataclass(frozen=True)
 class _Times:
-    """Seconds of a run: whole; before its first step; training, with the evaluation; after it, to write the student."""
+    """Seconds of a run: whole; before its first step; training, the evaluation at its end included."""
 
     whole: float
     before: float
@@ -87,7 +87,16 @@ class _Times:
 
     @property
     def after(self) -> float:
+        """Seconds from the evaluation to the end: the student is written."""
         return max(self.whole - self.before - self.training, 0.0)
+
+
+def _evaluating(student: Path, spec: TrialSpec, split: Encoded) -> float:
+    """Seconds a row of evaluating the saved student."""
+    model = load_classifier(student, spec.task.head)
+    began = time.perf_counter()
+    evaluate(model, spec.task, {"dev": split}, device=torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    return (time.perf_counter() - began) / len(split)
 
 
 def _on_batches(spec: TrialSpec, size: int, folder: Path) -> tuple[TrialSpec, float]:
