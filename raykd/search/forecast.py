@@ -112,33 +112,16 @@ def _paces(spec: SweepSpec, space: Space, console: Console, bill: Bill | None) -
         trials[TEACHER] = whole.model_copy(update={"training": bill.lesson})
     points = {f"timed{number}": point for number, point in enumerate(_points(spec, space))}
     trials |= {label: spec.trial(label, point, "") for label, point in points.items()}
-    began, tasks = time.monotonic(), dict[Any, str]()
+    tasks = dict[Any, str]()
     for label, trial in trials.items():
         share = max(1, trial.training.batch_size // spec.workers)  # of a group each worker has a part of the batch
         training = trial.training.model_copy(update={"batch_size": share, "accumulation": 1})
         asked = ray.remote(time_trial).options(num_cpus=spec.threads, num_gpus=spec.gpus_per_worker, max_retries=0)
         tasks[asked.remote(trial.model_copy(update={"training": training}), time.time())] = label
-    paces: dict[str, Pace] = {}
-    late = list(tasks)
-    while late:
-        enough = bill is not None and bool(set(paces) - {TEACHER})
-        left = (DRY_S if enough else PATIENCE_S) - (time.monotonic() - began)
-        if left <= 0:
-            break
-        ready, late = ray.wait(late, timeout=left)
-        for task in ready:
-            try:
-                paces[tasks[task]] = replace(ray.get(task), batch=trials[tasks[task]].training.batch_size)
-            except RayError as error:
-                lines = str(error).strip().splitlines()
-                said = lines[-1] if lines else repr(error)
-                console.print(f"estimate: {tasks[task]}: a trial could not be timed: {said}", markup=False)
-    for task in late:
-        ray.cancel(task, force=True)
-    if late:
-        console.print(f"estimate: {len(paces)} of {len(trials)} timings are ready; they stand for all", markup=False)
-    if late and TEACHER in trials and TEACHER not in paces and paces:
-        paces[TEACHER] = _of_teacher(spec, trials, paces)
+    timed, late = collect(tasks, console, PATIENCE_S if bill is None else DRY_S)
+    paces = {label: replace(pace, batch=trials[label].training.batch_size) for label, pace in timed.items()}
+    if TEACHER in late and paces:
+        paces[TEACHER] = pace_of_teacher(spec, trials, paces)
     for label, point in points.items():
         if label in paces:  # of the first student
             more = work(spec, point)
@@ -146,8 +129,47 @@ def _paces(spec: SweepSpec, space: Space, console: Console, bill: Bill | None) -
     return paces
 
 
-def _of_teacher(spec: SweepSpec, trials: Mapping[str, TrialSpec], paces: Mapping[str, Pace]) -> Pace:
-    """The pace of teaching by that of the cheapest trial, as the teacher's work is to its student's."""
+def collect(tasks: Mapping[Any, str], console: Console, seconds: float) -> tuple[dict[str, Pace], list[str]]:
+    """Wait for timings, and call off those that are late.
+
+    Args:
+        tasks: Ray's handles, each with the label of its trial.
+        console: Told of those that fail, and of late ones.
+        seconds: To wait; longer where no trial is timed by then, up to PATIENCE_S.
+
+    Returns:
+        Paces by label, and the labels of those that are late.
+    """
+    began, paces, late = time.monotonic(), dict[str, Pace](), list(tasks)
+    while late:
+        enough = bool(set(paces) - {TEACHER})
+        left = (seconds if enough else PATIENCE_S) - (time.monotonic() - began)
+        ready, late = ray.wait(late, timeout=max(left, 0.0))
+        for task in ready:
+            try:
+                paces[tasks[task]] = ray.get(task)
+            except RayError as error:
+                lines = str(error).strip().splitlines()
+                said = lines[-1] if lines else repr(error)
+                console.print(f"estimate: {tasks[task]} could not be timed: {said}", markup=False)
+        if not ready:
+            break
+    for task in late:
+        ray.cancel(task, force=True)
+    if late:
+        said = f"{len(paces)} of {len(tasks)} timings are ready after {time.monotonic() - began:.0f} s"
+        console.print(f"estimate: {said}; they stand for the others", markup=False)
+    return paces, [tasks[task] for task in late]
+
+
+def pace_of_teacher(spec: SweepSpec, trials: Mapping[str, TrialSpec], paces: Mapping[str, Pace]) -> Pace:
+    """The pace of teaching that was not timed: that of the cheapest trial, times the teacher's work over its student's.
+
+    Args:
+        spec: The sweep.
+        trials: All that were to be timed, by label.
+        paces: Of those that were.
+    """
     label, pace = min(paces.items(), key=lambda item: item[1].step / item[1].batch)
     cost, teacher, lesson = spec.cost_of({"student": trials[label].student}), spec.teacher_cost, trials[TEACHER]
     more = teacher.flops / cost.flops if cost and teacher and cost.flops else 1.0

@@ -25,7 +25,7 @@ from raykd.train.checkpoint import scratch
 from raykd.train.config import TaskSpec, Training
 from raykd.train.evaluate import evaluate
 from raykd.train.loop import Report, distill
-from raykd.train.resumable import resumable
+from raykd.train.resumable import newest_step, resumable
 from raykd.train.run_files import clear_run
 from raykd.train.stages import Best
 
@@ -91,7 +91,7 @@ def teach(
     # Its students may be trained under the same seed, and must see the rows in another order.
     training = lesson.training.model_copy(update={"seed": derive_seed(lesson.training.seed, "teacher")})
     require_room(path, size_of(model))
-    rows = len(lesson.train) * training.epochs
+    rows = len(lesson.train) * training.epochs - (newest_step(place) or 0) * training.batch_size  # of those to come
     with resumable(place, say) as leave, track("teaching", rows) as advance:
 
         def leaves() -> bool:
