@@ -192,3 +192,27 @@ def test_interrupted_teaching_goes_on_and_progress_is_of_what_is_left(
     assert whole == 4 * learnt
     assert rest == whole - step * 32
     assert abs(rest - sum(counts)) < 4 * 32  # the last batch of an epoch is smaller
+
+
+def test_interrupted_teaching_of_an_encoder_that_has_changed_starts_anew(
+    home: Path, bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = own(write(home / "rows.csv", 600, 1))
+    offer = teach.Best.offer
+
+    def interrupt(self: Any, model: Any, stage: str, score: float) -> None:
+        offer(self, model, stage, score)
+        signal.raise_signal(signal.SIGINT)
+
+    settings: dict[str, Any] = {"teacher": str(bare), "epochs": 2, "max_length": 16, "evaluations": 2}
+    with monkeypatch.context() as first:
+        first.setattr(teach.Best, "offer", interrupt)
+        with pytest.raises(Interrupted):
+            raykd.teach("custom", rows, console=Console(file=io.StringIO()), **settings)
+    sizes = {"layers": 2, "hidden": 32, "heads": 2, "intermediate": 64, "max_length": 16}
+    other: Any = scratch_classifier(word_tokenizer(WORDS), Head(CLASSES), **sizes, seed=2).base_model
+    other.save_pretrained(bare)
+    log = Console(file=io.StringIO(), width=200)
+    raykd.teach("custom", rows, console=log, **settings)
+    assert isinstance(log.file, io.StringIO)
+    assert "going on from step" not in log.file.getvalue()

@@ -16,6 +16,7 @@ from ray.exceptions import RayError
 from rich.console import Console
 
 from raykd import storage
+from raykd.cpus import thread_count
 from raykd.knowledge.plan import plan, readable_size
 from raykd.models.classifier import load_config
 from raykd.models.shape import shape
@@ -30,13 +31,12 @@ from raykd.search.students import students_of
 from raykd.search.timing import Pace, time_trial
 from raykd.search.wanted import facts_of, wanted_by_all
 from raykd.tasks.encoded import Encoded
-from raykd.train.config import TrialSpec
+from raykd.train.config import Training
 from raykd.train.trial import pair_of
 
 MOST = 8  # trials timed
 PATIENCE_S = 900.0
 DRY_S = 25.0  # seconds of timing in a dry run, where one timing at least is ready by then
-TEACHER = "teacher"
 SHORT_FLOPS = 5e14  # of the students' training: some hours of one core. Shorter sweeps are not worth a timing
 
 
@@ -61,10 +61,8 @@ def forecast(spec: SweepSpec, space: Space, console: Console, bill: Bill | None 
     before = 0.0
     if bill is not None or flops > SHORT_FLOPS:
         console.print("estimate: timing a few steps of a few trials", markup=False)
-        timed = _paces(spec, space, console, bill)
-        lesson = timed.pop(TEACHER, None)
-        found = estimate(spec, space, list(timed.values()), rows)
-        before = _say_before(spec, bill, rows, lesson, console) if bill is not None else 0.0
+        before = _say_before(spec, bill, rows, console) if bill is not None else 0.0
+        found = estimate(spec, space, _paces(spec, space, console, PATIENCE_S if bill is None else DRY_S), rows)
     pair = pair_of(here.trial("plan", {"method": "none"}, ""))
     lengths = np.resize(train.lengths, rows.train)
     known = plan(wanted_by_all(here, space), facts_of(pair, spec.task), lengths, 10**18).bytes
@@ -80,19 +78,19 @@ def forecast(spec: SweepSpec, space: Space, console: Console, bill: Bill | None 
     return found
 
 
-def _say_before(spec: SweepSpec, bill: Bill, rows: Rows, lesson_pace: Pace | None, console: Console) -> float:
+def _say_before(spec: SweepSpec, bill: Bill, rows: Rows, console: Console) -> float:
     """Print what comes before the first trial, and return its hours (NaN where they are not known)."""
     hours = bill.tokenising * (rows.train + rows.end) / 3600
     parts = [f"{_time(hours)} to tokenise"]
     if bill.lesson is not None:
-        lesson = bill.lesson
+        lesson, pace = bill.lesson, _pace_of_teacher(spec, bill.lesson, console)
         about = f"to fine-tune the teacher, once ({lesson.epochs:.3g} epochs of {bill.lesson_rows:,} rows)"
-        if lesson_pace is None:
+        if pace is None:
             parts.append(f"an unknown time {about}")
             hours = math.nan
         else:
             steps = lesson.epochs * bill.lesson_rows / lesson.batch_size
-            teaching = (steps * lesson_pace.step + lesson.evaluations * rows.select * lesson_pace.row) / 3600
+            teaching = (steps * pace.step + lesson.evaluations * rows.select * pace.row) / 3600
             parts.append(f"{_time(teaching)} {about}")
             hours += teaching
     console.print(f"estimate: before the first trial {', '.join(parts)}", markup=False)
@@ -103,47 +101,48 @@ def _layers(spec: SweepSpec) -> int:
     return shape(load_config(storage.at_hand(spec.teacher))).layers
 
 
-def _paces(spec: SweepSpec, space: Space, console: Console, bill: Bill | None) -> dict[str, Pace]:
-    """By label, the paces of trials, as many at once as the sweep runs, and in a dry run of the teacher that is to be
-    taught. Those that fail are left out, and in a dry run those that are not ready in time."""
-    trials: dict[str, TrialSpec] = {}
-    if bill is not None and bill.lesson is not None:  # first: nothing stands for it well
-        whole = spec.trial(TEACHER, {"method": "none", "student": f"cut:{_layers(spec)}"}, "")
-        trials[TEACHER] = whole.model_copy(update={"training": bill.lesson})
-    points = {f"timed{number}": point for number, point in enumerate(_points(spec, space))}
-    trials |= {label: spec.trial(label, point, "") for label, point in points.items()}
-    tasks = dict[Any, str]()
-    for label, trial in trials.items():
+def _pace_of_teacher(spec: SweepSpec, lesson: Training, console: Console) -> Pace | None:
+    """The pace of teaching, which runs in this process, alone, on all of its threads; None where that fails."""
+    whole = spec.trial("teacher", {"method": "none", "student": f"cut:{_layers(spec)}"}, "")
+    try:
+        return time_trial(whole.model_copy(update={"training": lesson, "threads": thread_count()}), time.time())
+    except (RuntimeError, OSError) as error:  # memory, or the disk, is full
+        console.print(f"estimate: the teacher could not be timed: {str(error).strip() or repr(error)}", markup=False)
+        return None
+
+
+def _paces(spec: SweepSpec, space: Space, console: Console, seconds: float) -> list[Pace]:
+    """As many trials at once as the sweep runs, each for a few steps; without those that fail, or are not ready after
+    so many seconds."""
+    tasks, points = dict[Any, str](), dict[str, tuple[int, float]]()
+    for number, point in enumerate(_points(spec, space)):
+        trial = spec.trial(f"timed{number}", point, "")
         share = max(1, trial.training.batch_size // spec.workers)  # of a group each worker has a part of the batch
         training = trial.training.model_copy(update={"batch_size": share, "accumulation": 1})
         asked = ray.remote(time_trial).options(num_cpus=spec.threads, num_gpus=spec.gpus_per_worker, max_retries=0)
-        tasks[asked.remote(trial.model_copy(update={"training": training}), time.time())] = label
-    timed, late = collect(tasks, console, PATIENCE_S if bill is None else DRY_S)
-    paces = {label: replace(pace, batch=trials[label].training.batch_size) for label, pace in timed.items()}
-    if TEACHER in late and paces:
-        paces[TEACHER] = pace_of_teacher(spec, trials, paces)
-    for label, point in points.items():
-        if label in paces:  # of the first student
-            more = work(spec, point)
-            paces[label] = replace(paces[label], step=paces[label].step / more, row=paces[label].row / more)
-    return paces
+        tasks[asked.remote(trial.model_copy(update={"training": training}), time.time())] = trial.label
+        points[trial.label] = trial.training.batch_size, work(spec, point)
+    found = []
+    for label, pace in collect(tasks, console, seconds).items():
+        batch, more = points[label]
+        found.append(replace(pace, batch=batch, step=pace.step / more, row=pace.row / more))  # of the first student
+    return found
 
 
-def collect(tasks: Mapping[Any, str], console: Console, seconds: float) -> tuple[dict[str, Pace], list[str]]:
+def collect(tasks: Mapping[Any, str], console: Console, seconds: float) -> dict[str, Pace]:
     """Wait for timings, and call off those that are late.
 
     Args:
         tasks: Ray's handles, each with the label of its trial.
         console: Told of those that fail, and of late ones.
-        seconds: To wait; longer where no trial is timed by then, up to PATIENCE_S.
+        seconds: To wait; longer where none is ready by then, up to PATIENCE_S.
 
     Returns:
-        Paces by label, and the labels of those that are late.
+        Paces by label.
     """
     began, paces, late = time.monotonic(), dict[str, Pace](), list(tasks)
     while late:
-        enough = bool(set(paces) - {TEACHER})
-        left = (seconds if enough else PATIENCE_S) - (time.monotonic() - began)
+        left = (seconds if paces else PATIENCE_S) - (time.monotonic() - began)
         ready, late = ray.wait(late, timeout=max(left, 0.0))
         for task in ready:
             try:
@@ -159,22 +158,7 @@ def collect(tasks: Mapping[Any, str], console: Console, seconds: float) -> tuple
     if late:
         said = f"{len(paces)} of {len(tasks)} timings are ready after {time.monotonic() - began:.0f} s"
         console.print(f"estimate: {said}; they stand for the others", markup=False)
-    return paces, [tasks[task] for task in late]
-
-
-def pace_of_teacher(spec: SweepSpec, trials: Mapping[str, TrialSpec], paces: Mapping[str, Pace]) -> Pace:
-    """The pace of teaching that was not timed: that of the cheapest trial, times the teacher's work over its student's.
-
-    Args:
-        spec: The sweep.
-        trials: All that were to be timed, by label.
-        paces: Of those that were.
-    """
-    label, pace = min(paces.items(), key=lambda item: item[1].step / item[1].batch)
-    cost, teacher, lesson = spec.cost_of({"student": trials[label].student}), spec.teacher_cost, trials[TEACHER]
-    more = teacher.flops / cost.flops if cost and teacher and cost.flops else 1.0
-    batch = lesson.training.batch_size
-    return replace(pace, batch=batch, step=more * pace.step / pace.batch * batch, row=more * pace.row)
+    return paces
 
 
 def _points(spec: SweepSpec, space: Space) -> list[dict[str, Any]]:

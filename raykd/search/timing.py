@@ -34,6 +34,7 @@ FEW, MORE = BATCHES, 3 * BATCHES  # steps of a short run, and of a longer one: b
 EVERYTHING = 10**15  # bytes
 SMALLER = 4  # so much smaller are the batches by which a slow network is timed
 LONG_S = 0.5  # of a step of such a batch and an evaluation: the network is slow
+VERY_LONG_S = 2.0  # it is very slow: fewer steps have to do
 EVALUATED = 32  # rows, or questions, that are evaluated
 
 
@@ -66,7 +67,7 @@ def time_trial(spec: TrialSpec, asked: float) -> Pace:
         smaller, teacher = _on_batches(local, small, scratch / "small")
         probe = _run(smaller, 1, scratch / "probe")
         slow = probe.training > LONG_S
-        few, more = (1, 1 + BATCHES) if slow else (FEW, MORE)
+        few, more = (1, 1 + BATCHES * (1 if probe.training > VERY_LONG_S else 2)) if slow else (FEW, MORE)
         if not slow:
             local, teacher = _on_batches(local, batch, scratch / "rows")
         short = probe if slow else _run(local, few, scratch / "short")

@@ -16,6 +16,7 @@ from raykd.methods.none import METHOD
 from raykd.models.save import save_student
 from raykd.models.seen_rows import SEEN_ROWS, SeenRows
 from raykd.models.shape import shape, size_of
+from raykd.models.source import version
 from raykd.outputs import OutputFolder
 from raykd.progress import track
 from raykd.seeds import derive_seed
@@ -77,7 +78,8 @@ def teach(
     recipe = METHOD.recipe(Parameters(), Pair(shape(model), shape(model), lesson.task.kind))
     splits = [lesson.train.key, *(split.key for split in lesson.dev.values())]
     path = folder if isinstance(folder, Path) else folder.path
-    place = scratch(path, source, splits, lesson.task, lesson.training)
+    files = version(Path(source)) if Path(source).is_dir() else ()  # another network may lie there by now
+    place = scratch(path, source, files, splits, lesson.task, lesson.training)
     place.mkdir(parents=True, exist_ok=True)  # before it is taught, so that nothing comes to be in the way
 
     best, selects = Best(place), next(iter(lesson.dev)) == SELECT
