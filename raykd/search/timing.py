@@ -32,9 +32,9 @@ from raykd.train.trial import pair_of, run_trial
 BATCHES = 4  # whose rows stand for all
 FEW, MORE = BATCHES, 3 * BATCHES  # steps of a short run, and of a longer one: between them lie two steps of each batch
 EVERYTHING = 10**15  # bytes
-SMALLER = 4  # so much smaller are the batches by which a slow network is timed
-LONG_S = 0.5  # of a step of such a batch and an evaluation: the network is slow
-VERY_LONG_S = 2.0  # it is very slow: fewer steps have to do
+SMALLER = 4  # so much smaller are the batches of the first look at a network, and of all where it is very slow
+SLOW_S = 0.25  # of a step of such a batch and an evaluation: fewer steps have to do
+VERY_SLOW_S = 2.0  # and batches have to be small, though the optimiser's own work counts too often then
 EVALUATED = 32  # rows, or questions, that are evaluated
 
 
@@ -66,16 +66,16 @@ def time_trial(spec: TrialSpec, asked: float) -> Pace:
         _run(_on_batches(local, small, scratch / "load")[0], 1, scratch / "loaded")  # what a process loads once
         smaller, teacher = _on_batches(local, small, scratch / "small")
         probe = _run(smaller, 1, scratch / "probe")
-        slow = probe.training > LONG_S
-        few, more = (1, 1 + BATCHES * (1 if probe.training > VERY_LONG_S else 2)) if slow else (FEW, MORE)
-        if not slow:
+        very_slow = probe.training > VERY_SLOW_S
+        few, more = (1, 1 + BATCHES) if probe.training > SLOW_S else (FEW, MORE)
+        if not very_slow:
             local, teacher = _on_batches(local, batch, scratch / "rows")
-        short = probe if slow else _run(local, few, scratch / "short")
-        long = _run(smaller if slow else local, more, scratch / "long")
+        short = probe if very_slow else _run(local, few, scratch / "short")
+        long = _run(smaller if very_slow else local, more, scratch / "long")
         step = max(long.whole - short.whole, 1e-4) / (more - few)
-        row = _evaluating(scratch / ("probe" if slow else "short") / STUDENT, local, dev)
+        row = _evaluating(scratch / ("probe" if very_slow else "short") / STUDENT, local, dev)
     start = short.before + short.after
-    return Pace(spec.method, batch, begin, start, step * (batch / small if slow else 1), row, teacher)
+    return Pace(spec.method, batch, begin, start, step * (batch / small if very_slow else 1), row, teacher)
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,8 @@ def test_few_rows_are_evaluated_and_a_slow_network_has_small_batches(
 
     monkeypatch.setattr(timing, "run_trial", record)
     monkeypatch.setattr(timing, "EVALUATED", 8)
-    monkeypatch.setattr(timing, "LONG_S", 0.0)
+    monkeypatch.setattr(timing, "SLOW_S", 0.0)
+    monkeypatch.setattr(timing, "VERY_SLOW_S", 0.0)
     folder = str(classes.folder / "teacher")
     dev = {name: str(classes.folder / "dev") for name in ("select", "dev")}
     spec = TrialSpec(
