@@ -30,10 +30,10 @@ from raykd.train.run_files import STUDENT
 from raykd.train.trial import pair_of, run_trial
 
 BATCHES = 4  # whose rows stand for all
-FEW, MORE = BATCHES, 3 * BATCHES  # steps of a short run, and of a longer one: between them lie two steps of each batch
+ROUNDS = 3  # of these batches in a run
 EVERYTHING = 10**15  # bytes
 SMALLER = 4  # so much smaller are the batches of the first look at a network, and of all where it is very slow
-SLOW_S = 0.25  # of a step of such a batch and an evaluation: fewer steps have to do
+SLOW_S = 0.25  # of a step of such a batch and an evaluation: one round has to do
 VERY_SLOW_S = 2.0  # and batches have to be small, though the optimiser's own work counts too often then
 EVALUATED = 32  # rows, or questions, that are evaluated
 
@@ -66,16 +66,20 @@ def time_trial(spec: TrialSpec, asked: float) -> Pace:
         _run(_on_batches(local, small, scratch / "load")[0], 1, scratch / "loaded")  # what a process loads once
         smaller, teacher = _on_batches(local, small, scratch / "small")
         probe = _run(smaller, 1, scratch / "probe")
-        very_slow = probe.training > VERY_SLOW_S
-        few, more = (1, 1 + BATCHES) if probe.training > SLOW_S else (FEW, MORE)
-        if not very_slow:
+        small_ones = probe.training > VERY_SLOW_S
+        if not small_ones:
             local, teacher = _on_batches(local, batch, scratch / "rows")
-        short = probe if very_slow else _run(local, few, scratch / "short")
-        long = _run(smaller if very_slow else local, more, scratch / "long")
-        step = max(long.whole - short.whole, 1e-4) / (more - few)
-        row = _evaluating(scratch / ("probe" if very_slow else "short") / STUDENT, local, dev)
-    start = short.before + short.after
-    return Pace(spec.method, batch, begin, start, step * (batch / small if very_slow else 1), row, teacher)
+        timed = smaller if small_ones else local
+        steps = BATCHES * (1 if probe.training > SLOW_S else ROUNDS)  # each batch as often as the others
+        run = _run(timed, steps, scratch / "run")
+        row = _evaluating(scratch / "run" / STUDENT, local, dev)
+        if _is_chain(timed):  # the steps of its earlier links lie before the first of the last
+            longer = _run(timed, 2 * steps, scratch / "longer")
+            step = max(longer.whole - run.whole, 1e-4) / steps
+        else:
+            step = max(run.training - row * len(dev), 1e-4) / steps
+    start = run.before + run.after
+    return Pace(spec.method, batch, begin, start, step * (batch / small if small_ones else 1), row, teacher)
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,11 @@ class _Times:
     def after(self) -> float:
         """Seconds from the evaluation to the end: the student is written."""
         return max(self.whole - self.before - self.training, 0.0)
+
+
+def _is_chain(spec: TrialSpec) -> bool:
+    method = METHODS[spec.method]
+    return len(method.links(method.parameters.model_validate(spec.parameters), pair_of(spec))) > 1
 
 
 def _evaluating(student: Path, spec: TrialSpec, split: Encoded) -> float:

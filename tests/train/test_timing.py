@@ -90,7 +90,7 @@ def test_few_rows_are_evaluated_and_a_slow_network_has_small_batches(
     monkeypatch.setattr(timing, "few_evaluated", few)
     pace = time_trial(spec, asked=0.0)
     assert seen == [8]
-    assert [list(run.dev) for run in runs] == [["select"]] * 3
+    assert [list(run.dev) for run in runs] == [["select"]] * 3  # load, look, time
     assert {run.training.batch_size for run in runs} == {TRAINING.batch_size // timing.SMALLER}
     assert pace.batch == TRAINING.batch_size
     assert pace.step > 0 < pace.row
@@ -117,3 +117,35 @@ def test_few_questions_are_whole(tmp_path: Path) -> None:
     assert torch.equal(some.batch(rows).input_ids, coded.batch(rows).input_ids)
     assert torch.equal(some.batch(rows).labels, coded.batch(rows).labels)
     assert [few.text(row, 3, 3) for row in rows] == [every.text(row, 3, 3) for row in rows]
+
+
+@pytest.mark.parametrize("method", ["kd", "takd"])
+def test_steps_are_timed_as_what_they_take(
+    classes: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """By a clock that the batches move: a second a token of the longest row, of a chain in each of its links."""
+    folder = str(classes.folder / "teacher")
+    spec = TrialSpec(
+        label="timed", folder="", task=classes.task, train=str(classes.folder / "train"),
+        dev={"dev": str(classes.folder / "dev")}, teacher=folder, student="cut:1", origin=folder, method=method,
+        training=TRAINING,
+    )  # fmt: skip
+    links = 2 if method == "takd" else 1
+    seconds: list[float] = []
+
+    def run(trial: TrialSpec, steps: int, place: Path) -> timing._Times:
+        split = Encoded.open(Path(trial.train))
+        size = trial.training.batch_size
+        whole = 0.0
+        for number in range(-(-steps // timing.BATCHES)):
+            batches = plan_epoch(split.lengths, size, seed=number, epoch=0)
+            whole += sum(float(split.lengths[rows].max()) for rows in batches[: steps - number * timing.BATCHES])
+        seconds.append(whole / steps)
+        return timing._Times(links * whole + 7, 3 + (links - 1) * whole, whole + 4)
+
+    monkeypatch.setattr(timing, "_run", run)
+    monkeypatch.setattr(timing, "_evaluating", lambda student, trial, split: 4 / len(split))
+    monkeypatch.setattr(timing, "VERY_SLOW_S", 1e9)
+    pace = time_trial(spec, asked=0.0)
+    assert pace.step == pytest.approx(links * seconds[2])
+    assert pace.row == pytest.approx(4 / min(timing.EVALUATED, len(Encoded.open(classes.folder / "dev"))))
