@@ -32,7 +32,7 @@ Labels = Annotated[
 ]
 SplitSeed = Annotated[int, typer.Option(min=0, help="decides which rows are held out; the same for all runs")]
 LabelMap = Annotated[
-    str | None, typer.Option(help="which class each output of the teacher is, e.g. 0=world,1=sport; default: by name")
+    str | None, typer.Option(help="class of each output of the teacher, if in another order, e.g. 0=world,1=sport")
 ]
 TaskName = Annotated[str | None, typer.Option(help="name of your own task; default: its file and a hash of its rows")]
 

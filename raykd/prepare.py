@@ -142,6 +142,8 @@ def prepare(
             order = parse_label_map(label_map, head.labels)
             asked = str(relabelled(base, order, head, workspace.teachers / "relabelled"))
         together(parts)
+        names = [student] if isinstance(student, str) else student or []
+        together([partial(_check_student_length, name, training.max_length) for name in names if not spare])
     elif label_map is not None:
         raise UserError("label-map is for a teacher of your own (--teacher)")
     check()
@@ -230,6 +232,12 @@ def parameters_of(method: Method, given: dict[str, Any]) -> Parameters:
         return method.parameters.model_validate(given)
     except ValidationError as error:
         raise from_pydantic(method.name, error, method.parameters.model_fields) from None
+
+
+def _check_student_length(description: str, max_length: int) -> None:
+    """UserError where a student with positions of its own has too few."""
+    if isinstance(spec := parse_student(description), Given):
+        check_length("student", resolve(spec.name, role="student"), max_length)
 
 
 def _selection(data: Data, chosen: Data) -> str:

@@ -14,6 +14,7 @@ import filelock
 
 from raykd.cpus import thread_count
 from raykd.models.classifier import Head, has_head, load_classifier
+from raykd.models.positions import check_length
 from raykd.models.save import save_student
 from raykd.models.scratch import scratch_classifier, word_tokenizer
 from raykd.models.seed import seeded
@@ -123,6 +124,7 @@ def teach_teacher(
     """Fine-tune the encoder `base` (a folder or hub name) on `data` into `folder`; returns where it lies, and its dev
     metrics."""
     source = resolve(base or DEFAULT_TEACHER, role="teacher")
+    check_length("teacher", source, training.max_length)
     train, dev = encode_all(with_selection(data), source, training.max_length, workspace)
     for line in cut_lines({"train": train, **dev}, data.task, training.max_length):
         say(f"data: {line}")

@@ -216,3 +216,30 @@ def test_interrupted_teaching_of_an_encoder_that_has_changed_starts_anew(
     raykd.teach("custom", rows, console=log, **settings)
     assert isinstance(log.file, io.StringIO)
     assert "going on from step" not in log.file.getvalue()
+
+
+def encoder_with(length: int, folder: Path) -> Path:
+    """An encoder with so many positions, whose tokenizer says nothing of a limit."""
+    tokenizer = word_tokenizer(WORDS)
+    sizes = {"layers": 1, "hidden": 32, "heads": 2, "intermediate": 64, "max_length": length}
+    encoder: Any = scratch_classifier(tokenizer, Head(CLASSES), **sizes, seed=2).base_model
+    encoder.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def test_too_few_positions_are_said_before_anything_is_taught(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CASES 22, for teach and for a student with positions of its own."""
+
+    def taught(*_: object, **__: object) -> None:
+        raise AssertionError("the teacher was taught first")
+
+    monkeypatch.setattr("raykd.teachers.teach", taught)
+    rows = own(write(home / "rows.csv", 40, 1))
+    short, long = encoder_with(8, home / "short"), encoder_with(64, home / "long")
+    settings = training_of({"max_length": 12})
+    with pytest.raises(UserError, match=r"max-length is 12: student .*short' has positions for 8 tokens.* 1 to 8"):
+        prepare(rows.load("custom"), str(long), settings, here(), lambda line: None, str(short))
+    with pytest.raises(UserError, match=r"max-length is 12: teacher .*short' has positions for 8 tokens.* 1 to 8"):
+        raykd.teach("custom", rows, teacher=str(short), out=home / "t", max_length=12)
+    assert not (home / "t").exists()

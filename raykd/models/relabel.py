@@ -31,8 +31,10 @@ def parse_label_map(text: str, labels: tuple[str, ...]) -> tuple[int, ...]:
     Raises:
         UserError: All that is wrong: numbers and classes that are not there, twice there, or left out.
     """
+    if not labels:
+        raise UserError("label-map is for tasks of classes: this one has none")
     problems, found = [], dict[int, int]()
-    for part in text.split(","):
+    for part in re.split(r",(?=\s*(?:LABEL_)?\d+\s*=)", text):
         match = re.fullmatch(r"\s*(?:LABEL_)?(\d{1,6})\s*=\s*(.*?)\s*", part)
         if match is None:
             problems.append(f"label-map '{part.strip()}': write number=class, e.g. 0={labels[0] if labels else 'yes'}")

@@ -17,6 +17,7 @@ SIZES = {"vocab_size": 40, "hidden_size": 16, "num_hidden_layers": 1, "num_atten
 KINDS: dict[str, dict[str, Any]] = {
     "bert": {}, "electra": {"embedding_size": 16}, "roberta": {"pad_token_id": 1}, "xlm-roberta": {"pad_token_id": 1},
     "camembert": {"pad_token_id": 1}, "mpnet": {"pad_token_id": 1}, "albert": {"embedding_size": 16},
+    "nystromformer": {}, "yoso": {}, "mra": {}, "roformer": {}, "ibert": {"pad_token_id": 1},
     "longformer": {"pad_token_id": 1, "attention_window": 4}, "modernbert": {"pad_token_id": 0},
 }  # fmt: skip
 

@@ -54,11 +54,23 @@ def test_each_output_moves_to_its_class(kind: str, tmp_path: Path) -> None:
         ("0=art,1=spotr,2=world", "did you mean 'sport'"),
         ("art,sport,world", "write number=class"),
         ("0=art,0=sport,1=world", "names output 0 twice"),
+        ("0=art,1=sport,2=", "unknown class ''"),
     ],
 )
 def test_maps_that_are_none(text: str, words: str) -> None:
     with pytest.raises(UserError, match=words):
         parse_label_map(text, LABELS)
+
+
+def test_names_with_commas_and_equal_signs() -> None:
+    """The map in the refusal can be copied whatever the classes are called."""
+    labels = ("a, b", "x=1", "c,d")
+    assert parse_label_map(label_map_text((2, 0, 1), labels), labels) == (2, 0, 1)
+
+
+def test_a_task_without_classes() -> None:
+    with pytest.raises(UserError, match="this one has none"):
+        parse_label_map("0=art", ())
 
 
 def test_an_encoder_without_a_classifier(tmp_path: Path) -> None:

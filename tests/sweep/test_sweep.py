@@ -93,7 +93,7 @@ def test_optuna_holds_the_truth(place: Place, finished: tuple[str, str]) -> None
         steps = list(trial.intermediate_values)
         if nan:
             assert trial.state.name == "FAIL"
-            assert "NonFiniteLoss: loss is nan at step 1" in trial.user_attrs["error"]
+            assert "NonFiniteLoss: loss is nan at step" in trial.user_attrs["error"]
         elif trial.state.name == "PRUNED":
             assert steps == list(range(1, len(steps) + 1))
             assert 2 <= len(steps) < 8
@@ -107,7 +107,7 @@ def test_optuna_holds_the_truth(place: Place, finished: tuple[str, str]) -> None
 
 def test_mlflow_holds_one_run_a_trial(place: Place, finished: tuple[str, str]) -> None:
     runs = mlflow_runs(place, finished[0])
-    finals = [f"{name}-s{number}" for name in ("baseline", "kd", best_label(place, finished[0])) for number in (1, 2)]
+    finals = [f"{name}-s{number}" for name in ("baseline", "kd", finalist(place, finished[0])) for number in (1, 2)]
     assert {label: len(found) for label, found in runs.items()} == dict.fromkeys(
         ["", "baseline", *(f"t{i:04d}" for i in range(8)), *finals], 1
     )
@@ -136,7 +136,9 @@ def test_what_a_person_sees(place: Place, finished: tuple[str, str]) -> None:
     assert not list(folder.glob("trials/*/checkpoint-*"))
     best = best_label(place, name)
     kept = sorted(path.parent.name.rpartition("-s")[0] or path.parent.name for path in folder.glob("trials/*/student"))
-    assert kept == sorted(["baseline", "baseline", "kd", best, best])  # of each configuration a run of its finals too
+    assert kept == sorted(
+        ["baseline", "baseline", "kd", finalist(place, name), best]
+    )  # of each configuration a run of its finals too
 
 
 def test_what_fresh_seeds_say(place: Place, finished: tuple[str, str]) -> None:
@@ -176,6 +178,12 @@ def test_what_it_will_cost(place: Place) -> None:
     assert "estimate: 7 trials and 15 finals, about" in output
     assert "with 2 at once" in output
     assert not place.sweep("dry").exists()
+
+
+def finalist(place: Place, name: str) -> str:
+    """The configuration of the search that ran again: the best one, or the next where that answers as a baseline."""
+    (found,) = {*ledger(place, name).finals()} - {"baseline", "kd"}
+    return found
 
 
 def best_label(place: Place, name: str) -> str:
