@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 DEFAULT_TEACHER = "google-bert/bert-base-uncased"
-# all-MiniLM-L6 on 900 rows of SST-2: 0.770 on dev after 84 steps (3 epochs), 0.786 after 200, 0.799 after 400.
+# all-MiniLM-L6 on 200 rows of SST-2: 0.509 on dev after 21 steps (3 epochs), 0.743 after 200, 0.747 after 400. On 900:
+# 0.770 after 84 steps (3 epochs), 0.786 after 200, 0.799 after 400. On 4,000: 0.817 after 339 (3 epochs), 0.803 after
+# 452, a seed each: there more steps bring nothing.
 LEAST_STEPS = 400
 MOST_EVALUATIONS = 10
 SAMPLE_TRAINING = Training(learning_rate=1e-3, epochs=3, batch_size=64, max_length=64, evaluations=4)

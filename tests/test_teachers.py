@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from rich.console import Console
 import raykd
 from raykd.dry_run import FEW_TRAIN, dry_run_of
 from raykd.errors import UserError
+from raykd.interrupts import Interrupted
 from raykd.models.classifier import Head, load_classifier, load_config
 from raykd.models.scratch import scratch_classifier, word_tokenizer
 from raykd.models.seen_rows import read_seen_rows
@@ -150,6 +154,68 @@ def test_students_that_are_not_smaller(home: Path, bare: Path) -> None:
     assert [line.split()[2] for line in warned] == ["cut:2", "build:4/32/2"]
     assert "has the teacher's depth and width" in warned[0]
     assert "is larger than its teacher" in warned[1]
+
+
+def test_interrupted_teaching_goes_on_and_progress_is_of_what_is_left(
+    home: Path, bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = own(write(home / "rows.csv", 600, 1))
+    followed: list[tuple[float, list[float]]] = []
+
+    @contextmanager
+    def record(what: str, total: float | None, unit: str = "rows") -> Iterator[Callable[[float], object]]:
+        assert total is not None
+        counts: list[float] = []
+        followed.append((total, counts))
+        yield counts.append
+
+    monkeypatch.setattr(teach, "track", record)
+    offer = teach.Best.offer
+
+    def interrupt(self: Any, model: Any, stage: str, score: float) -> None:
+        offer(self, model, stage, score)
+        signal.raise_signal(signal.SIGINT)
+
+    settings: dict[str, Any] = {"teacher": str(bare), "epochs": 4, "max_length": 16, "evaluations": 4}
+    with monkeypatch.context() as first:
+        first.setattr(teach.Best, "offer", interrupt)
+        with pytest.raises(Interrupted) as caught:
+            raykd.teach("custom", rows, console=Console(file=io.StringIO()), **settings)
+    learnt = len(with_selection(rows.load("custom")).train)
+    step = -(-learnt // 32)  # of the first evaluation, after an epoch
+    assert caught.value.kept == f"what was trained up to step {step} is kept"
+    log = Console(file=io.StringIO(), width=200)
+    raykd.teach("custom", rows, console=log, **settings)
+    assert isinstance(log.file, io.StringIO)
+    assert f"teacher: going on from step {step} of an earlier run" in log.file.getvalue()
+    (whole, _), (rest, counts) = followed
+    assert whole == 4 * learnt
+    assert rest == whole - step * 32
+    assert abs(rest - sum(counts)) < 4 * 32  # the last batch of an epoch is smaller
+
+
+def test_interrupted_teaching_of_an_encoder_that_has_changed_starts_anew(
+    home: Path, bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = own(write(home / "rows.csv", 600, 1))
+    offer = teach.Best.offer
+
+    def interrupt(self: Any, model: Any, stage: str, score: float) -> None:
+        offer(self, model, stage, score)
+        signal.raise_signal(signal.SIGINT)
+
+    settings: dict[str, Any] = {"teacher": str(bare), "epochs": 2, "max_length": 16, "evaluations": 2}
+    with monkeypatch.context() as first:
+        first.setattr(teach.Best, "offer", interrupt)
+        with pytest.raises(Interrupted):
+            raykd.teach("custom", rows, console=Console(file=io.StringIO()), **settings)
+    sizes = {"layers": 2, "hidden": 32, "heads": 2, "intermediate": 64, "max_length": 16}
+    other: Any = scratch_classifier(word_tokenizer(WORDS), Head(CLASSES), **sizes, seed=2).base_model
+    other.save_pretrained(bare)
+    log = Console(file=io.StringIO(), width=200)
+    raykd.teach("custom", rows, console=log, **settings)
+    assert isinstance(log.file, io.StringIO)
+    assert "going on from step" not in log.file.getvalue()
 
 
 def encoder_with(length: int, folder: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from ray.exceptions import RayError
 from rich.console import Console
 
 from raykd import storage
+from raykd.cpus import thread_count
 from raykd.knowledge.plan import plan, readable_size
 from raykd.models.classifier import load_config
 from raykd.models.shape import shape
@@ -29,11 +31,12 @@ from raykd.search.students import students_of
 from raykd.search.timing import Pace, time_trial
 from raykd.search.wanted import facts_of, wanted_by_all
 from raykd.tasks.encoded import Encoded
-from raykd.train.config import TrialSpec
+from raykd.train.config import Training
 from raykd.train.trial import pair_of
 
 MOST = 8  # trials timed
 PATIENCE_S = 900.0
+DRY_S = 25.0  # seconds of timing in a dry run, where one timing at least is ready by then
 SHORT_FLOPS = 5e14  # of the students' training: some hours of one core. Shorter sweeps are not worth a timing
 
 
@@ -58,8 +61,8 @@ def forecast(spec: SweepSpec, space: Space, console: Console, bill: Bill | None 
     before = 0.0
     if bill is not None or flops > SHORT_FLOPS:
         console.print("estimate: timing a few steps of a few trials", markup=False)
-        found = estimate(spec, space, _paces(spec, space, console), rows)
         before = _say_before(spec, bill, rows, console) if bill is not None else 0.0
+        found = estimate(spec, space, _paces(spec, space, console, PATIENCE_S if bill is None else DRY_S), rows)
     pair = pair_of(here.trial("plan", {"method": "none"}, ""))
     lengths = np.resize(train.lengths, rows.train)
     known = plan(wanted_by_all(here, space), facts_of(pair, spec.task), lengths, 10**18).bytes
@@ -76,18 +79,19 @@ def forecast(spec: SweepSpec, space: Space, console: Console, bill: Bill | None 
 
 
 def _say_before(spec: SweepSpec, bill: Bill, rows: Rows, console: Console) -> float:
-    """Print what comes before the first trial, and return its hours."""
+    """Print what comes before the first trial, and return its hours (NaN where they are not known)."""
     hours = bill.tokenising * (rows.train + rows.end) / 3600
     parts = [f"{_time(hours)} to tokenise"]
     if bill.lesson is not None:
-        lesson = bill.lesson
-        trial = spec.trial("teacher", {"method": "none", "student": f"cut:{_layers(spec)}"}, "")
-        pace = _time_one(trial.model_copy(update={"training": lesson}), spec, console)
-        if pace is not None:
+        lesson, pace = bill.lesson, _pace_of_teacher(spec, bill.lesson, console)
+        about = f"to fine-tune the teacher, once ({lesson.epochs:.3g} epochs of {bill.lesson_rows:,} rows)"
+        if pace is None:
+            parts.append(f"an unknown time {about}")
+            hours = math.nan
+        else:
             steps = lesson.epochs * bill.lesson_rows / lesson.batch_size
             teaching = (steps * pace.step + lesson.evaluations * rows.select * pace.row) / 3600
-            about = f"{lesson.epochs:.3g} epochs of {bill.lesson_rows:,} rows"
-            parts.append(f"{_time(teaching)} to fine-tune the teacher, once ({about})")
+            parts.append(f"{_time(teaching)} {about}")
             hours += teaching
     console.print(f"estimate: before the first trial {', '.join(parts)}", markup=False)
     return hours
@@ -97,36 +101,64 @@ def _layers(spec: SweepSpec) -> int:
     return shape(load_config(storage.at_hand(spec.teacher))).layers
 
 
-def _time_one(trial: TrialSpec, spec: SweepSpec, console: Console) -> Pace | None:
-    """The pace of one trial; None where it cannot be timed."""
-    asked = ray.remote(time_trial).options(num_cpus=spec.threads, num_gpus=spec.gpus_per_worker, max_retries=0)
+def _pace_of_teacher(spec: SweepSpec, lesson: Training, console: Console) -> Pace | None:
+    """The pace of teaching, which runs in this process, alone, on all of its threads; None where that fails."""
+    whole = spec.trial("teacher", {"method": "none", "student": f"cut:{_layers(spec)}"}, "")
     try:
-        return ray.get(asked.remote(trial, time.time()), timeout=PATIENCE_S)
-    except RayError as error:
-        lines = str(error).strip().splitlines()
-        console.print(f"estimate: the teacher could not be timed: {lines[-1] if lines else error!r}", markup=False)
+        return time_trial(whole.model_copy(update={"training": lesson, "threads": thread_count()}), time.time())
+    except (RuntimeError, OSError) as error:  # memory, or the disk, is full
+        console.print(f"estimate: the teacher could not be timed: {str(error).strip() or repr(error)}", markup=False)
         return None
 
 
-def _paces(spec: SweepSpec, space: Space, console: Console) -> list[Pace]:
-    """As many trials at once as the sweep runs, each for a few steps; none where that fails."""
-    tasks = []
+def _paces(spec: SweepSpec, space: Space, console: Console, seconds: float) -> list[Pace]:
+    """As many trials at once as the sweep runs, each for a few steps; without those that fail, or are not ready after
+    so many seconds."""
+    tasks, points = dict[Any, str](), dict[str, tuple[int, float]]()
     for number, point in enumerate(_points(spec, space)):
         trial = spec.trial(f"timed{number}", point, "")
         share = max(1, trial.training.batch_size // spec.workers)  # of a group each worker has a part of the batch
         training = trial.training.model_copy(update={"batch_size": share, "accumulation": 1})
         asked = ray.remote(time_trial).options(num_cpus=spec.threads, num_gpus=spec.gpus_per_worker, max_retries=0)
-        timed = trial.model_copy(update={"training": training})
-        tasks.append((trial.training.batch_size, work(spec, point), asked.remote(timed, time.time())))
+        tasks[asked.remote(trial.model_copy(update={"training": training}), time.time())] = trial.label
+        points[trial.label] = trial.training.batch_size, work(spec, point)
     found = []
-    for batch, more, task in tasks:
-        try:
-            pace = ray.get(task, timeout=PATIENCE_S)
-            found.append(replace(pace, batch=batch, step=pace.step / more, row=pace.row / more))  # of the first student
-        except RayError as error:
-            lines = str(error).strip().splitlines()
-            console.print(f"estimate: a trial could not be timed: {lines[-1] if lines else error!r}", markup=False)
+    for label, pace in collect(tasks, console, seconds).items():
+        batch, more = points[label]
+        found.append(replace(pace, batch=batch, step=pace.step / more, row=pace.row / more))  # of the first student
     return found
+
+
+def collect(tasks: Mapping[Any, str], console: Console, seconds: float) -> dict[str, Pace]:
+    """Wait for timings, and call off those that are late.
+
+    Args:
+        tasks: Ray's handles, each with the label of its trial.
+        console: Told of those that fail, and of late ones.
+        seconds: To wait; longer where none is ready by then, up to PATIENCE_S.
+
+    Returns:
+        Paces by label.
+    """
+    began, paces, late = time.monotonic(), dict[str, Pace](), list(tasks)
+    while late:
+        left = (seconds if paces else PATIENCE_S) - (time.monotonic() - began)
+        ready, late = ray.wait(late, timeout=max(left, 0.0))
+        for task in ready:
+            try:
+                paces[tasks[task]] = ray.get(task)
+            except RayError as error:
+                lines = str(error).strip().splitlines()
+                said = lines[-1] if lines else repr(error)
+                console.print(f"estimate: {tasks[task]} could not be timed: {said}", markup=False)
+        if not ready:
+            break
+    for task in late:
+        ray.cancel(task, force=True)
+    if late:
+        said = f"{len(paces)} of {len(tasks)} timings are ready after {time.monotonic() - began:.0f} s"
+        console.print(f"estimate: {said}; they stand for the others", markup=False)
+    return paces
 
 
 def _points(spec: SweepSpec, space: Space) -> list[dict[str, Any]]:

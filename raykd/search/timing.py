@@ -20,23 +20,28 @@ from raykd.methods import METHODS
 from raykd.methods.plan import teacher_needs
 from raykd.models.classifier import load_classifier
 from raykd.search.wanted import facts_of
-from raykd.tasks.encoded import Encoded
-from raykd.train.batches import plan_epoch
+from raykd.tasks.encoded import TEXTS, Encoded
+from raykd.train.batches import by_length, plan_epoch
 from raykd.train.config import TrialSpec
+from raykd.train.evaluate import evaluate
 from raykd.train.loop import Report
 from raykd.train.placed import placed
+from raykd.train.run_files import STUDENT
 from raykd.train.trial import pair_of, run_trial
 
 BATCHES = 4  # whose rows stand for all
-FEW, MORE = BATCHES, 3 * BATCHES  # steps of a short run, and of a longer one: between them lie two steps of each batch
+ROUNDS = 3  # of these batches in a run
 EVERYTHING = 10**15  # bytes
-LONG_STEP_S = 5.0  # of a step and an evaluation: fewer steps tell then
+SMALLER = 4  # so much smaller are the batches of the first look at a network, and of all where it is very slow
+SLOW_S = 0.25  # of a step of such a batch and an evaluation: one round has to do
+VERY_SLOW_S = 2.0  # and batches have to be small, though the optimiser's own work counts too often then
+EVALUATED = 32  # rows, or questions, that are evaluated
 
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds: begin, of the process to the first trial; start, of a trial to its first step; step, of `batch` rows;
-    row, to evaluate one (the writing of the student, once a trial, counted in); teacher, to ask it about a row."""
+    """Seconds: begin, of the process to the first trial; start, of a trial to its first step, and to write its student;
+    step, of `batch` rows; row, to evaluate one; teacher, to ask it about a row."""
 
     method: str
     batch: int
@@ -51,20 +56,69 @@ def time_trial(spec: TrialSpec, asked: float) -> Pace:
     """Run `spec` for a few steps. asked: when this was asked for (seconds since the epoch)."""
     begin = time.time() - asked
     use_threads(spec.threads)
+    batch = spec.training.batch_size
+    small = max(1, batch // SMALLER)
     with placed(spec) as (local, _), tempfile.TemporaryDirectory() as place:
         scratch = Path(place)
-        whole = Encoded.open(Path(local.train))
-        train = some_rows(whole, typical(whole.lengths, spec.training.batch_size), scratch / "rows")
-        knowledge, teacher = _ask(local, train, scratch / "knowledge")
-        local = local.model_copy(update={"train": str(train.folder), "knowledge": knowledge})
-        first, begun = _run(local, 1, len(train), scratch / "first")  # what a process loads once
-        few, more = (FEW, MORE) if first - begun < LONG_STEP_S else (1, 1 + BATCHES)
-        short, start = _run(local, few, len(train), scratch / "short")
-        long, _ = _run(local, more, len(train), scratch / "long")
-        step = max(long - short, 1e-4) / (more - few)
-        rows = sum(len(Encoded.open(Path(folder))) for folder in local.dev.values())
-        rest = max(short - start - few * step, 0.0)
-    return Pace(spec.method, spec.training.batch_size, begin, start, step, rest / rows, teacher)
+        (name, split), *_ = local.dev.items()
+        dev = few_evaluated(Encoded.open(Path(split)), scratch / "dev")
+        local = local.model_copy(update={"dev": {name: str(dev.folder)}})
+        _run(_on_batches(local, small, scratch / "load")[0], 1, scratch / "loaded")  # what a process loads once
+        smaller, teacher = _on_batches(local, small, scratch / "small")
+        probe = _run(smaller, 1, scratch / "probe")
+        small_ones = probe.training > VERY_SLOW_S
+        if not small_ones:
+            local, teacher = _on_batches(local, batch, scratch / "rows")
+        timed = smaller if small_ones else local
+        steps = BATCHES * (1 if probe.training > SLOW_S else ROUNDS)  # each batch as often as the others
+        run = _run(timed, steps, scratch / "run")
+        row = _evaluating(scratch / "run" / STUDENT, local, dev)
+        if _is_chain(timed):  # the steps of its earlier links lie before the first of the last
+            longer = _run(timed, 2 * steps, scratch / "longer")
+            step = max(longer.whole - run.whole, 1e-4) / steps
+        else:
+            step = max(run.training - row * len(dev), 1e-4) / steps
+    start = run.before + run.after
+    return Pace(spec.method, batch, begin, start, step * (batch / small if small_ones else 1), row, teacher)
+
+
+@dataclass(frozen=True)
+class _Times:
+    """Seconds of a run: whole; before its first step; training, the evaluation at its end included."""
+
+    whole: float
+    before: float
+    training: float
+
+    @property
+    def after(self) -> float:
+        """Seconds from the evaluation to the end: the student is written."""
+        return max(self.whole - self.before - self.training, 0.0)
+
+
+def _is_chain(spec: TrialSpec) -> bool:
+    method = METHODS[spec.method]
+    return len(method.links(method.parameters.model_validate(spec.parameters), pair_of(spec))) > 1
+
+
+def _evaluating(student: Path, spec: TrialSpec, split: Encoded) -> float:
+    """Seconds a row of evaluating the saved student."""
+    model = load_classifier(student, spec.task.head)
+    began = time.perf_counter()
+    evaluate(model, spec.task, {"dev": split}, device=torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    return (time.perf_counter() - began) / len(split)
+
+
+def _on_batches(spec: TrialSpec, size: int, folder: Path) -> tuple[TrialSpec, float]:
+    """The trial on typical batches of `size` rows, with what it wants stored of the teacher, and the seconds a row of
+    asking for that."""
+    whole = Encoded.open(Path(spec.train))
+    train = some_rows(whole, typical(whole.lengths, size), folder / "rows")
+    knowledge, seconds = _ask(spec, train, folder / "knowledge")
+    training = spec.training.model_copy(
+        update={"batch_size": size, "accumulation": min(spec.training.accumulation, size)}
+    )
+    return spec.model_copy(update={"train": str(train.folder), "knowledge": knowledge, "training": training}), seconds
 
 
 def typical(lengths: np.ndarray, batch_size: int) -> np.ndarray:
@@ -89,8 +143,36 @@ def some_rows(split: Encoded, chosen: np.ndarray, folder: Path) -> Encoded:
     taken |= {"labels": arrays["labels"][chosen], "offsets": np.concatenate([[0], np.cumsum(split.lengths[chosen])])}
     for name, array in taken.items():
         np.save(folder / f"{name}.npy", array)
+    return _opened(split, folder, list(taken))
+
+
+def few_evaluated(split: Encoded, folder: Path) -> Encoded:
+    """Few rows of a split, as long as most are, as a split of its own in `folder`; of questions the first ones."""
+    if (split.folder / TEXTS).is_file():
+        return _first_questions(split, folder)
+    batches = by_length(split.lengths, EVALUATED)
+    longest = np.array([split.lengths[rows].max() for rows in batches])
+    return some_rows(split, batches[int(np.abs(longest - longest.mean()).argmin())], folder)
+
+
+def _first_questions(split: Encoded, folder: Path) -> Encoded:
+    folder.mkdir(parents=True)
+    arrays = {file.stem: np.load(file, mmap_mode="r") for file in split.folder.glob("*.npy")}
+    windows = int((arrays["rows"] < EVALUATED).sum())
+    tokens = int(arrays["offsets"][windows])
+    ends = {"ids": tokens, "types": tokens, "chars": tokens, "offsets": windows + 1, "hashes": EVALUATED}
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array[: ends.get(name, windows)])
+    texts = json.loads((split.folder / TEXTS).read_text(encoding="utf-8"))
+    texts |= {name: texts[name][:EVALUATED] for name in ("context", "answers")}
+    (folder / TEXTS).write_text(json.dumps(texts), encoding="utf-8")
+    return _opened(split, folder, list(arrays))
+
+
+def _opened(split: Encoded, folder: Path, arrays: list[str]) -> Encoded:
+    """The split in `folder` that is a part of `split`."""
     about = json.loads((split.folder / "meta.json").read_text(encoding="utf-8"))
-    about = {key: value for key, value in about.items() if key != "sizes"} | {"arrays": list(taken), "key": "some"}
+    about = {key: value for key, value in about.items() if key != "sizes"} | {"arrays": arrays, "key": "some"}
     (folder / "meta.json").write_text(json.dumps(about), encoding="utf-8")
     return Encoded.open(folder)
 
@@ -111,16 +193,17 @@ def _ask(spec: TrialSpec, train: Encoded, root: Path) -> tuple[tuple[str, ...], 
     return tuple(str(part.folder) for part in parts if part.folder.name not in refused), seconds
 
 
-def _run(spec: TrialSpec, steps: int, rows: int, folder: Path) -> tuple[float, float]:
-    """Seconds of a whole run of `steps` steps with one evaluation, and of those what came before the first step."""
-    per_epoch = -(-rows // spec.training.batch_size)
+def _run(spec: TrialSpec, steps: int, folder: Path) -> _Times:
+    """The times of a run of `steps` steps with one evaluation."""
+    per_epoch = -(-len(Encoded.open(Path(spec.train))) // spec.training.batch_size)
     training = spec.training.model_copy(update={"epochs": steps / per_epoch, "evaluations": 1})
-    first: list[float] = []
+    reports: list[Report] = []
 
     def tell(report: Report) -> bool:
-        first.append(report.first_step)
+        reports.append(report)
         return True
 
     began = time.time()
     run_trial(spec.model_copy(update={"training": training, "folder": str(folder)}), tell)
-    return time.time() - began, first[0] - began
+    whole, first, end = time.time() - began, reports[0].first_step, reports[0].at
+    return _Times(whole, first - began, end - first)

@@ -26,7 +26,7 @@ def resumable(place: Path, say: Callable[[str], object]) -> Iterator[Request]:
         Interrupted: it was asked to end; `kept` says what stands.
         NoRoom: the disk is full; likewise.
     """
-    if (step := _newest(place)) is not None:
+    if (step := newest_step(place)) is not None:
         say(f"going on from step {step} of an earlier run")
     with request() as asked:
         try:
@@ -42,7 +42,7 @@ def resumable(place: Path, say: Callable[[str], object]) -> Iterator[Request]:
             raise NoRoom(getattr(error, "filename", None) or place.parent, _kept(place)) from error
 
 
-def _newest(place: Path) -> int | None:
+def newest_step(place: Path) -> int | None:
     """The step of the newest checkpoint, of any link of a chain."""
     found = sorted(place.glob(f"**/{PREFIX}*/{ABOUT}"), key=lambda file: file.stat().st_mtime)
     for file in reversed(found):
@@ -54,5 +54,5 @@ def _newest(place: Path) -> int | None:
 
 
 def _kept(place: Path) -> str:
-    step = _newest(place)
+    step = newest_step(place)
     return "nothing of the training is kept yet" if step is None else f"what was trained up to step {step} is kept"

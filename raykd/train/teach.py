@@ -16,6 +16,7 @@ from raykd.methods.none import METHOD
 from raykd.models.save import save_student
 from raykd.models.seen_rows import SEEN_ROWS, SeenRows
 from raykd.models.shape import shape, size_of
+from raykd.models.source import version
 from raykd.outputs import OutputFolder
 from raykd.progress import track
 from raykd.seeds import derive_seed
@@ -25,7 +26,7 @@ from raykd.train.checkpoint import scratch
 from raykd.train.config import TaskSpec, Training
 from raykd.train.evaluate import evaluate
 from raykd.train.loop import Report, distill
-from raykd.train.resumable import resumable
+from raykd.train.resumable import newest_step, resumable
 from raykd.train.run_files import clear_run
 from raykd.train.stages import Best
 
@@ -77,7 +78,8 @@ def teach(
     recipe = METHOD.recipe(Parameters(), Pair(shape(model), shape(model), lesson.task.kind))
     splits = [lesson.train.key, *(split.key for split in lesson.dev.values())]
     path = folder if isinstance(folder, Path) else folder.path
-    place = scratch(path, source, splits, lesson.task, lesson.training)
+    files = version(Path(source)) if Path(source).is_dir() else ()  # another network may lie there by now
+    place = scratch(path, source, files, splits, lesson.task, lesson.training)
     place.mkdir(parents=True, exist_ok=True)  # before it is taught, so that nothing comes to be in the way
 
     best, selects = Best(place), next(iter(lesson.dev)) == SELECT
@@ -91,7 +93,7 @@ def teach(
     # Its students may be trained under the same seed, and must see the rows in another order.
     training = lesson.training.model_copy(update={"seed": derive_seed(lesson.training.seed, "teacher")})
     require_room(path, size_of(model))
-    rows = len(lesson.train) * training.epochs
+    rows = len(lesson.train) * training.epochs - (newest_step(place) or 0) * training.batch_size  # of those to come
     with resumable(place, say) as leave, track("teaching", rows) as advance:
 
         def leaves() -> bool:

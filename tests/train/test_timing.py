@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from raykd.search.timing import some_rows, time_trial, typical
-from raykd.train.batches import plan_epoch
+from raykd.search import timing
+from raykd.search.timing import few_evaluated, some_rows, time_trial, typical
+from raykd.tasks.encode import Encoded, encode
+from raykd.tasks.questions import Questions
+from raykd.train.batches import by_length, plan_epoch
 from raykd.train.config import TrialSpec
+from raykd.train.loop import Report
+from raykd.train.trial import run_trial
+from tests.tasks.conftest import make_tokenizer
+from tests.tasks.windowed import LETTERS, many
 from tests.train.setting import TRAINING, Setting
 
 
@@ -50,3 +59,93 @@ def test_a_trial_is_timed(classes: Setting, tmp_path: Path) -> None:
     assert 0 < pace.row < 1
     assert 0 < pace.teacher < 1
     assert 0 < pace.start < 60
+
+
+def test_few_rows_are_evaluated_and_a_slow_network_has_small_batches(
+    classes: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What makes a dry run short: neither the size of dev nor a slow network may make the timing long."""
+    runs: list[TrialSpec] = []
+
+    def record(spec: TrialSpec, report: Callable[[Report], bool]) -> object:
+        runs.append(spec)
+        return run_trial(spec, report)
+
+    monkeypatch.setattr(timing, "run_trial", record)
+    monkeypatch.setattr(timing, "EVALUATED", 8)
+    monkeypatch.setattr(timing, "SLOW_S", 0.0)
+    monkeypatch.setattr(timing, "VERY_SLOW_S", 0.0)
+    folder = str(classes.folder / "teacher")
+    dev = {name: str(classes.folder / "dev") for name in ("select", "dev")}
+    spec = TrialSpec(
+        label="timed", folder="", task=classes.task, train=str(classes.folder / "train"), dev=dev, teacher=folder,
+        student="cut:2", origin=folder, method="kd", training=TRAINING,
+    )  # fmt: skip
+    seen: list[int] = []
+
+    def few(split: Encoded, place: Path) -> Encoded:
+        seen.append(len(rows := few_evaluated(split, place)))
+        return rows
+
+    monkeypatch.setattr(timing, "few_evaluated", few)
+    pace = time_trial(spec, asked=0.0)
+    assert seen == [8]
+    assert [list(run.dev) for run in runs] == [["select"]] * 3  # load, look, time
+    assert {run.training.batch_size for run in runs} == {TRAINING.batch_size // timing.SMALLER}
+    assert pace.batch == TRAINING.batch_size
+    assert pace.step > 0 < pace.row
+
+
+def test_the_rows_that_are_evaluated_are_as_long_as_most(classes: Setting, tmp_path: Path) -> None:
+    dev = Encoded.open(classes.folder / "dev")
+    some = few_evaluated(dev, tmp_path / "some")
+    assert len(some) == min(len(dev), timing.EVALUATED)
+    whole = [dev.lengths[rows].max() for rows in by_length(dev.lengths, timing.EVALUATED)]
+    assert some.lengths.max() == min(whole, key=lambda longest: abs(longest - np.mean(whole)))
+
+
+def test_few_questions_are_whole(tmp_path: Path) -> None:
+    split = many()
+    coded = encode(split, make_tokenizer(LETTERS), max_length=24, regression=False, cache=tmp_path / "cache")
+    some = few_evaluated(coded, tmp_path / "some")
+    every, few = Questions.of(coded), Questions.of(some)
+    assert len(few) == timing.EVALUATED < len(every)
+    assert len(some) == (every.rows < len(few)).sum() > len(few)
+    assert few.answers == every.answers[: len(few)]
+    assert few.contexts == every.contexts[: len(few)]
+    rows = range(len(some))
+    assert torch.equal(some.batch(rows).input_ids, coded.batch(rows).input_ids)
+    assert torch.equal(some.batch(rows).labels, coded.batch(rows).labels)
+    assert [few.text(row, 3, 3) for row in rows] == [every.text(row, 3, 3) for row in rows]
+
+
+@pytest.mark.parametrize("method", ["kd", "takd"])
+def test_steps_are_timed_as_what_they_take(
+    classes: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """By a clock that the batches move: a second a token of the longest row, of a chain in each of its links."""
+    folder = str(classes.folder / "teacher")
+    spec = TrialSpec(
+        label="timed", folder="", task=classes.task, train=str(classes.folder / "train"),
+        dev={"dev": str(classes.folder / "dev")}, teacher=folder, student="cut:1", origin=folder, method=method,
+        training=TRAINING,
+    )  # fmt: skip
+    links = 2 if method == "takd" else 1
+    seconds: list[float] = []
+
+    def run(trial: TrialSpec, steps: int, place: Path) -> timing._Times:
+        split = Encoded.open(Path(trial.train))
+        size = trial.training.batch_size
+        whole = 0.0
+        for number in range(-(-steps // timing.BATCHES)):
+            batches = plan_epoch(split.lengths, size, seed=number, epoch=0)
+            whole += sum(float(split.lengths[rows].max()) for rows in batches[: steps - number * timing.BATCHES])
+        seconds.append(whole / steps)
+        return timing._Times(links * whole + 7, 3 + (links - 1) * whole, whole + 4)
+
+    monkeypatch.setattr(timing, "_run", run)
+    monkeypatch.setattr(timing, "_evaluating", lambda student, trial, split: 4 / len(split))
+    monkeypatch.setattr(timing, "VERY_SLOW_S", 1e9)
+    pace = time_trial(spec, asked=0.0)
+    assert pace.step == pytest.approx(links * seconds[2])
+    assert pace.row == pytest.approx(4 / min(timing.EVALUATED, len(Encoded.open(classes.folder / "dev"))))
