@@ -10,6 +10,7 @@ from raykd.errors import UserError
 from raykd.methods.method import Answers, Pair
 from raykd.models.classifier import Head, load_config
 from raykd.models.planned import student_shape
+from raykd.models.positions import check_length
 from raykd.models.source import resolve
 from raykd.models.spec import Given
 from raykd.models.student import check_student, make_student, parse_student, shape, size_of
@@ -26,14 +27,15 @@ def pairs_of(
     task: tuple[Answers, bool],
     suits: Callable[[Pair, Path], object],
     say: Callable[[str], object],
+    length: int = 0,
     *,
     spare: bool = False,
 ) -> dict[str, Pair]:
     """Each student by its description, with the teacher; see raykd.prepare for what is given.
 
-    task: the kind of its answers, and whether there are texts beside it. A student whom `suits` refuses is left out and
-    said so; with `spare` one that cannot be made as well. UserError with every problem where none is left, and without
-    `spare` where one cannot be made.
+    task: the kind of its answers, and whether there are texts beside it. length: tokens that rows are cut to. A student
+    whom `suits` refuses is left out and said so; with `spare` one that cannot be made as well. UserError with every
+    problem where none is left, and without `spare` where one cannot be made.
     """
     students = [student] if isinstance(student, str) else [*(student or [_half(teacher)])]
     larger = shape(load_config(teacher))
@@ -41,7 +43,10 @@ def pairs_of(
     impossible, unfit = dict[str, UserError](), dict[str, UserError]()
     for one in students:
         try:
-            pair = Pair(larger, student_shape(parse_student(one), origin), *task)
+            spec = parse_student(one)
+            pair = Pair(larger, student_shape(spec, origin), *task)
+            if isinstance(spec, Given):  # with positions of its own
+                check_length("student", resolve(spec.name, role="student"), length)
         except UserError as error:
             impossible[one] = error
             continue

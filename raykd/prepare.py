@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from pydantic import ValidationError
 
@@ -20,9 +19,8 @@ from raykd.beside import Beside
 from raykd.cpus import use_threads
 from raykd.dry_run import DryRun
 from raykd.errors import UserError, from_pydantic, together, unknown
-from raykd.label_order import check_order, check_scale
 from raykd.methods.method import Method, Pair, Parameters
-from raykd.models.classifier import load_classifier, load_config
+from raykd.models.classifier import load_classifier
 from raykd.models.positions import check_length
 from raykd.models.relabel import parse_label_map, relabelled
 from raykd.models.source import resolve
@@ -35,15 +33,13 @@ from raykd.tasks.data import Data, Split
 from raykd.tasks.encode import Encoded
 from raykd.tasks.holdout import SELECT, with_selection
 from raykd.tasks.metrics import majority
-from raykd.tasks.predictions import unpack
 from raykd.tasks.summary import data_lines
 from raykd.tasks.truncation import cut_lines
-from raykd.teachers import DEFAULT_TEACHER, Say, Teacher, encode_split, find_teacher, is_sample, task_spec
+from raykd.teacher_checks import score_teacher, warn_of_several_labels
+from raykd.teachers import DEFAULT_TEACHER, Say, encode_split, find_teacher, is_sample, task_spec
 from raykd.train.config import TaskSpec, Training
-from raykd.train.evaluate import examine
 from raykd.workspace import Workspace
 
-MULTI_LABEL = "multi_label_classification"  # as transformers calls it
 LARGEST_SEED = 2**32 - 1  # that every generator takes
 
 
@@ -128,40 +124,35 @@ def prepare(
         say(f"data: {line}")
     check_head(head_source)
     spec = task_spec(data)
-    head = spec.head
+    head, length = spec.head, training.max_length
     texts = beside.read(data.task)
     kind = (spec.kind, texts.corpus is not None)
+    store = Workspace(dry.folder) if dry else workspace
     asked = teacher or (None if is_sample(data) else DEFAULT_TEACHER)
     if asked is not None:  # before the teacher is taught, which takes long
         base = resolve(asked, role="teacher")
-        parts: list[Callable[[], object]] = [
-            lambda: check_length("teacher", base, training.max_length),
-            lambda: pairs_of(student, base, base, kind, suits, lambda line: None, spare=spare),
+        parts: list[Callable[[], Any]] = [
+            lambda: check_length("teacher", base, length),
+            lambda: pairs_of(student, base, base, kind, suits, lambda line: None, length, spare=spare),
+            lambda: None if label_map is None else parse_label_map(label_map, head.labels),
         ]
-        if label_map is not None:
-            order = parse_label_map(label_map, head.labels)
-            asked = str(relabelled(base, order, head, workspace.teachers / "relabelled"))
-        together(parts)
-        names = [student] if isinstance(student, str) else student or []
-        together([partial(_check_student_length, name, training.max_length) for name in names if not spare])
+        *_, order = together(parts)
+        warn_of_several_labels(asked, base, spec, say)
+        if order is not None:
+            asked = str(relabelled(base, order, head, store.teachers / "relabelled"))
     elif label_map is not None:
         raise UserError("label-map is for a teacher of your own (--teacher)")
     check()
     found = find_teacher(dry.whole_data if dry else data, asked, training, workspace, say, dry.folder if dry else None)
-    store = Workspace(dry.folder) if dry else workspace
     tokenizer = load_tokenizer(found.folder)
-    pairs = pairs_of(student, found.folder, found.origin, kind, suits, say, spare=spare)
+    pairs = pairs_of(student, found.folder, found.origin, kind, suits, say, length, spare=spare)
     head_from = found.folder if head_source == "teacher" and found.lesson is None else None
     sized = [partial(size_and_words, one, found.origin, head, tokenizer, head_from) for one in pairs]
     sizes = dict(zip(pairs, together(sized), strict=True))
     model = load_classifier(found.folder, head)
     for line in size_warnings(sizes, pairs, size_of(model)):
         say(f"warning: {line}")
-    if not found.taught and not data.task.span and load_config(found.folder).problem_type == MULTI_LABEL:
-        said = f"was trained to give any number of labels a row ({MULTI_LABEL})"
-        say(f"warning: teacher '{found.name}' {said}: its logits are softened as those of one label a row")
     use_threads()
-    reporting = next(iter(data.dev))
     chosen = with_selection(data) if hold_out else data
     selecting = next(iter(chosen.dev))
     if hold_out:
@@ -170,29 +161,16 @@ def prepare(
         check_unseen("teacher", found.folder, chosen.dev, say)
     for description in sizes:
         if isinstance(spec_of := parse_student(description), Given):
-            given_student = resolve(spec_of.name, role="student")
-            check_length("student", given_student, training.max_length)
-            check_unseen("student", given_student, chosen.dev, say)
+            check_unseen("student", resolve(spec_of.name, role="student"), chosen.dev, say)
 
     def coded(split: Split) -> Encoded:
-        return encode_split(split, data.task, found.folder, training.max_length, store, stride=data.stride)
+        return encode_split(split, data.task, found.folder, length, store, stride=data.stride)
 
     dev = {name: coded(split) for name, split in chosen.dev.items()}
-    score, answers = float("nan"), dict[str, str]()
     if found.lesson is None:
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        try:
-            scores, answers = examine(model, spec, {reporting: dev[reporting]}, device=device)
-        except ValueError as error:  # its answers are not numbers
-            raise UserError(f"teacher '{found.name}' cannot be scored: {error}") from error
-        score = scores[f"{reporting}/{spec.primary}"]
-        given = unpack(answers[reporting])
-        if spec.kind == "classes" and not found.taught:
-            check_order(found.name, given, np.asarray(dev[reporting].labels), spec.labels)
-        elif spec.kind == "number":
-            check_scale(found.name, given, np.asarray(dev[reporting].labels, dtype=np.float64), say)
-        _preflight(found, score, majority(data.task, data.dev[reporting].labels), spec, say)
+        score, answers = score_teacher(found, model, data, dev, spec, say)
     else:
+        score, answers = float("nan"), dict[str, str]()
         say(f"teacher '{found.name}' is not fine-tuned in a dry run: its network with a fresh head stands in for it")
     # What takes longest comes last: all that could be refused has been.
     extended = texts.extend(chosen, found.origin, store, say).train
@@ -200,7 +178,7 @@ def prepare(
     train = coded(extended)
     tokenising = (time.perf_counter() - started) / len(extended)
     corpus = None if texts.corpus is None else coded(texts.corpus).folder
-    for line in cut_lines({"train": train, **dev}, data.task, training.max_length):
+    for line in cut_lines({"train": train, **dev}, data.task, length):
         say(f"data: {line}")
     torch.cuda.empty_cache()  # trials on this machine want what was used here
     return Prepared(
@@ -234,12 +212,6 @@ def parameters_of(method: Method, given: dict[str, Any]) -> Parameters:
         raise from_pydantic(method.name, error, method.parameters.model_fields) from None
 
 
-def _check_student_length(description: str, max_length: int) -> None:
-    """UserError where a student with positions of its own has too few."""
-    if isinstance(spec := parse_student(description), Given):
-        check_length("student", resolve(spec.name, role="student"), max_length)
-
-
 def _selection(data: Data, chosen: Data) -> str:
     """What students are selected by, for a person."""
     reporting = next(iter(data.dev))
@@ -247,18 +219,3 @@ def _selection(data: Data, chosen: Data) -> str:
         return f"data: too few training rows to hold some out: {reporting} both selects and reports"
     held = len(chosen.dev[SELECT])
     return f"data: {held:,} of {len(data.train):,} training rows are held out to select by; {reporting} reports"
-
-
-def _preflight(teacher: Teacher, score: float, floor: float, spec: TaskSpec, say: Say) -> None:
-    blind = "never answering" if spec.kind == "span" else "the majority class"
-    said = f"teacher '{teacher.name}' scores {score:.4f} {spec.primary} on dev; {blind} scores {floor:.4f}"
-    if score > floor:
-        say(said)
-    elif teacher.taught:
-        say(f"warning: {said}. A student has nothing to learn from it beyond the labels")
-    else:
-        lacks = "head for spans" if spec.kind == "span" else "classifier"
-        raise UserError(
-            f"{said}: it knows nothing of task '{spec.name}'. Fine-tune it first: raykd teach --task {spec.flag}, or "
-            f"name an encoder without a {lacks}, which raykd fine-tunes by itself"
-        )

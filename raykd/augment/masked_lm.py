@@ -16,10 +16,13 @@ from raykd.errors import UserError
 from raykd.models.classifier import load_config
 from raykd.models.language import check_head, load_language
 from raykd.models.outputs import takes_segments
+from raykd.models.positions import longest_input
 from raykd.models.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+LONGEST = 512  # tokens, for a model that sets no limit
 
 
 @dataclass(frozen=True)
@@ -106,11 +109,4 @@ def load_masked_lm(folder: Path) -> MaskedLM:
     check_head(missing, folder)
     model.to("cuda" if torch.cuda.is_available() else "cpu").eval()  # type: ignore[arg-type]  # a decorated method
     vocabulary = vocabulary_of(tokenizer, config.vocab_size)
-    return MaskedLM(model, tokenizer, vocabulary, _longest(tokenizer, vars(config)))
-
-
-def _longest(tokenizer: PreTrainedTokenizerFast, config: dict[str, Any]) -> int:
-    """Where the tokenizer does not say, the positions less those RoBERTa leaves out: up to the padding's id."""
-    positions = config.get("max_position_embeddings", 512)
-    said = tokenizer.model_max_length
-    return int(said if said <= positions else positions - (tokenizer.pad_token_id or 0) - 1)
+    return MaskedLM(model, tokenizer, vocabulary, min(tokenizer.model_max_length, longest_input(folder) or LONGEST))

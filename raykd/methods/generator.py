@@ -20,6 +20,7 @@ from raykd.methods.recipe import Scene
 from raykd.models.classifier import check_complete, load_config
 from raykd.models.language import load_language
 from raykd.models.outputs import forward
+from raykd.models.positions import longest_input
 from raykd.models.seed import seeded
 from raykd.models.source import resolve
 from raykd.models.tokenizer import check_vocabulary, load_tokenizer
@@ -100,8 +101,8 @@ def make_generator(name: str, scene: Scene) -> Generator:
     folder = resolve(name or str(scene.origin), role="generator")
     config = load_config(folder)
     problems = _misfits(name, folder, config, scene.pair, scene.origin, scene.vocabulary.mask)
-    positions = vars(config).get("max_position_embeddings", scene.length)
-    if positions < scene.length:
+    positions = longest_input(folder)
+    if positions is not None and positions < scene.length:
         problems.append(f"generator '{folder}' reads {positions} tokens, the longest text has {scene.length}")
     if problems:
         raise UserError(*problems)

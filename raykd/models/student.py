@@ -167,24 +167,12 @@ def _whole(folder: Path, version: Version, span: bool) -> _Whole:
         set_labels(config, Head((), span=True))  # whatever head is stored, there are two logits
     with seeded(0):
         model, missing = load_weights(folder, config, attention="sdpa", span=span)
-    prefix = model.base_model_prefix
+    prefix, (stack,) = model.base_model_prefix, stacks(model)  # one: check_student refuses to cut others
     inside = {name: weight for name, weight in model.state_dict().items() if name.startswith(prefix + ".")}
     absent = frozenset(name for name in missing if name in inside)
     check_complete(absent, folder)
     stored = {name: weight for name, weight in inside.items() if name not in absent}
-    return _Whole(type(model), stored, absent, f"{prefix}.{_stack(model, folder)}")
-
-
-def _stack(model: PreTrainedModel, folder: Path) -> str:
-    """The name of the one list of transformer layers."""
-    found = list(stacks(model))
-    if len(found) != 1:
-        raise UserError(
-            f"'{folder}': cannot cut a {model.config.model_type} model: looked for one list of "
-            f"{model.config.num_hidden_layers} layers, found {len(found)} ({', '.join(found) or 'none'}); build a "
-            "student, or name one"
-        )
-    return found[0]
+    return _Whole(type(model), stored, absent, f"{prefix}.{stack}")
 
 
 def _moved(whole: _Whole, new_place: dict[str, str]) -> dict[str, Tensor]:

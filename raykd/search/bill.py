@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from raykd.dry_run import DryRun
-from raykd.prepare import Prepared
 from raykd.search.estimate import Rows
 from raykd.train.config import Training
 
@@ -26,11 +25,6 @@ class Bill:
     tokenising: float
     lesson: Training | None
     lesson_rows: int
-
-
-def bill_of(run: DryRun, ready: Prepared) -> Bill:
-    """The bill, from what was prepared with the rows at hand."""
-    return Bill(run, ready.tokenising, ready.lesson, ready.lesson_rows)
 
 
 def all_rows(run: DryRun | None, train: int, dev: Mapping[str, int]) -> Rows:
