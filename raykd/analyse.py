@@ -18,6 +18,7 @@ from raykd.card import read_card
 from raykd.cpus import use_threads
 from raykd.errors import UserError, together
 from raykd.models.classifier import has_head, load_classifier
+from raykd.models.relabel import parse_label_map, relabelled
 from raykd.models.save import CARD
 from raykd.models.seen_rows import SeenRows
 from raykd.models.source import read_json, resolve
@@ -46,6 +47,7 @@ def analyse(
     task: str | None = None,
     teacher: str | None = None,
     layer: int = PENULTIMATE,
+    label_map: str | None = None,
     say: Callable[[str], object] = lambda sentence: None,
     check: Callable[[Path], object] = lambda teacher: None,
 ) -> list[Analysis]:
@@ -53,10 +55,11 @@ def analyse(
     that no student has seen.
 
     task: where it differs from the one the students were made for. teacher: a folder or hub name; by default the folder
-    that the students' cards name. layer: whose states are related; 0 is the embedding output, -1 the last. say: takes a
-    sentence at a time about what was read. check: told of the teacher's folder before anything is measured.
-    Raises UserError: no students, folders that are none, cards of several tasks or teachers, a teacher without a head
-    for the task or with other tokens, answers that are not numbers.
+    that the students' cards name. label_map: which class each output of the teacher is (see parse_label_map). layer:
+    whose states are related; 0 is the embedding output, -1 the last. say: takes a sentence at a time about what was
+    read. check: told of the teacher's folder before anything is measured. Raises UserError: no students, folders that
+    are none, cards of several tasks or teachers, a teacher without a head for the task or with other tokens, answers
+    that are not numbers.
     """
     folders = [expand_home(student) for student in students]
     checks: list[Callable[[], Any]] = [partial(_distinct, folders)]
@@ -71,6 +74,9 @@ def analyse(
     card = replace(cards[0], seen=reduce(SeenRows.union, known_rows) if known_rows else None)
     data = load_scoring_rows(card, source, task and wanted, folders[0], say)
     spec = data.task
+    if label_map is not None:
+        order = parse_label_map(label_map, spec.labels)
+        place = relabelled(place, order, spec.head, here().teachers / "relabelled")
     together([partial(_fits, place, folder, spec) for folder in folders])
     split, rows = next(iter(data.splits.items()))
     use_threads()

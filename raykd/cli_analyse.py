@@ -8,13 +8,14 @@ from typing import Annotated
 
 import typer
 
-from raykd.cli_data import DropBadRows, Encoding, Labels, Quoting, Separator, SplitSeed, reading_of, source_of
+from raykd.cli_data import DropBadRows, Encoding, LabelMap, Labels, Quoting, Separator, SplitSeed, reading_of, source_of
 from raykd.terminal import terminal
 
 
 def analyse(
     students: Annotated[list[Path], typer.Argument(help="folders of saved students of one task and one teacher")],
     teacher: Annotated[str | None, typer.Option(help="folder or hub name; default: the one they learned from")] = None,
+    label_map: LabelMap = None,
     task: Annotated[str | None, typer.Option(help="default: the one they were made for")] = None,
     data: Annotated[str, typer.Option(help="'hub', 'sample', a GLUE or SQuAD folder, or your own file")] = "hub",
     out: Annotated[
@@ -50,7 +51,15 @@ def analyse(
         if out is not None:
             check_out(out, {"teacher": used})
 
-    found = run(students, source, task=task, teacher=teacher, say=partial(console.print, markup=False), check=check)
+    found = run(
+        students,
+        source,
+        task=task,
+        teacher=teacher,
+        label_map=label_map,
+        say=partial(console.print, markup=False),
+        check=check,
+    )
     console.print(*analysis_page.tables(found), sep="\n")
     for file in analysis_page.save(found, target or here().root / "analyses" / found[0].task):
         console.print(f"written: {file}", markup=False)

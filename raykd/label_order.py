@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 
 import numpy as np
@@ -40,7 +41,7 @@ def check_order(teacher: str, answers: np.ndarray, truth: np.ndarray, labels: tu
     raise UserError(
         f"teacher '{teacher}': its classes fit the data in another order. Its outputs are read as {own}, and agree "
         f"with {now / total:.1%} of {total:,} rows; as {best} they would agree with {then / total:.1%}. Say "
-        f'--label-map "{best}" if that is what they mean, or correct id2label in its config.json'
+        f"--label-map {shlex.quote(best)} if that is what they mean, or correct id2label in its config.json"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -136,11 +136,56 @@ def test_classes_in_another_order_and_the_map_that_mends_it(home: Path, bare: Pa
     settings: dict[str, Any] = {"student": "cut:1", "epochs": 1, "max_length": 16}
     with pytest.raises(UserError, match="another order") as caught:
         raykd.distill("custom", rows, teacher=str(home / "swapped"), **settings)
-    assert '--label-map "0=sport,1=art,2=world"' in str(caught.value)
+    assert "--label-map 0=sport,1=art,2=world if" in str(caught.value)
     folder, _ = raykd.distill(
         "custom", rows, teacher=str(home / "swapped"), label_map="0=sport,1=art,2=world", **settings
     )
     assert load_config(folder).id2label == dict(enumerate(CLASSES))
+
+
+def test_names_in_another_order_say_the_map(home: Path, bare: Path) -> None:
+    """CASES 65: it is refused, with the map that takes it as it names its classes."""
+    names = ("sport", "world", "art")
+    encoder = load_classifier(bare, Head(names))
+    encoder.save_pretrained(home / "named")
+    word_tokenizer(WORDS).save_pretrained(home / "named")
+    rows = own(write(home / "rows.csv", 60, 1))
+    with pytest.raises(UserError, match=r"in another order: .* --label-map 0=sport,1=world,2=art"):
+        raykd.distill("custom", rows, teacher=str(home / "named"), student="cut:1", max_length=16)
+
+
+def test_a_teacher_of_several_labels_is_said(home: Path, bare: Path) -> None:
+    """CASES 51, under a map too."""
+    model = load_classifier(bare, Head(CLASSES))
+    model.config.problem_type = "multi_label_classification"
+    model.save_pretrained(home / "several")
+    word_tokenizer(WORDS).save_pretrained(home / "several")
+    data = own(write(home / "rows.csv", 60, 1)).load("custom")
+    for label_map in (None, "0=art,1=sport,2=world"):
+        said: list[str] = []
+        with suppress(UserError):  # it knows nothing
+            prepare(
+                data, str(home / "several"), training_of({"max_length": 16}), here(), said.append, label_map=label_map
+            )
+        assert any("any number of labels a row" in line for line in said)
+
+
+def test_a_searched_student_with_few_positions_is_left_out(home: Path, bare: Path) -> None:
+    config = load_config(bare)
+    config.max_position_embeddings = 8
+    short: Any = type(load_classifier(bare, Head(CLASSES)))(config).base_model
+    short.save_pretrained(home / "short")
+    word_tokenizer(WORDS).save_pretrained(home / "short")
+    data = own(write(home / "rows.csv", 60, 1)).load("custom")
+    said: list[str] = []
+    with dry_run_of(data, here()) as dry:
+        students = ["cut:1", str(home / "short")]
+        training = training_of({"max_length": 16})
+        ready = prepare(dry.data, str(bare), training, here(), said.append, students, spare=True, dry=dry)
+        assert [*ready.sizes] == ["cut:1"]
+        assert any("is left out: max-length is 16" in line for line in said)
+        with pytest.raises(UserError, match="1 to 8"):
+            prepare(dry.data, str(bare), training, here(), said.append, students, dry=dry)
 
 
 def test_students_that_are_not_smaller(home: Path, bare: Path) -> None:

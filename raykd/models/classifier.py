@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -189,7 +190,11 @@ def check_labels(config: PreTrainedConfig, head: Head, folder: Path) -> None:
     given, wanted = [_plain(name) for name in stored], [_plain(name) for name in head.labels]
     if sorted(given) == sorted(wanted):
         if given != wanted:
-            raise UserError(f"'{folder}': the labels of model and data are in another order: {both}")
+            order = ",".join(f"{index}={head.labels[wanted.index(name)]}" for index, name in enumerate(given))
+            raise UserError(
+                f"'{folder}': the labels of model and data are in another order: {both}. To take it as it names them: "
+                f"--label-map {shlex.quote(order)}"
+            )
     elif not nameless:
         raise UserError(
             f"'{folder}': model and data name their labels differently: {both}. Correct id2label in config.json"

@@ -29,7 +29,8 @@ from raykd.resume_line import resume_line
 from raykd.search.aims import parse_aim
 from raykd.search.announce import announce
 from raykd.search.baseline import baseline_settings
-from raykd.search.bill import Bill, all_rows, bill_of
+from raykd.search.bill import Bill, all_rows
+from raykd.search.changed_rows import warn_of_changed_rows
 from raykd.search.choose import choose
 from raykd.search.costs import costs
 from raykd.search.earlier import warmed
@@ -157,14 +158,14 @@ def tune(
 
             stack.enter_context(cluster.session(address, ray_tune.worker_environment(1)))
             fit = fit_there(asked, console.print)
-        rehearsed = stack.enter_context(dry_run_of(data, workspace)) if dry_run else None
+        dry = stack.enter_context(dry_run_of(data, workspace)) if dry_run else None
         suits = partial(suitable, wanted)
         say = partial(console.print, markup=False)  # names may hold brackets
         held_out = how.select_on != "dev"
         students = students_of(wanted) or given
         spare = not given  # a space is made for teachers of every size
         ready = prepare(
-            data if rehearsed is None else rehearsed.data,
+            data if dry is None else dry.data,
             teacher,
             training,
             workspace,
@@ -176,7 +177,7 @@ def tune(
             check=check,
             hold_out=held_out,
             spare=spare,
-            dry=rehearsed,
+            dry=dry,
             label_map=label_map,
         )
         chosen, notes = suitable_students(wanted, ready.pairs, ready.origin)
@@ -192,7 +193,7 @@ def tune(
             say(f"space: {note}")
         names = students_of(chosen) or (ready.student,)
         used = training.model_copy(update=_training_of(baseline_settings(chosen)))
-        rows = all_rows(rehearsed, ready.rows[1], {next(iter(ready.dev)): ready.rows[0]})
+        rows = all_rows(dry, ready.rows[1], {next(iter(ready.dev)): ready.rows[0]})
         few = fidelity(rows.select, rows.train, used, grace=how.grace, reduction=how.reduction)
         publish = partial(workspace.publish, copy=address is not None)
         places = _given(names, publish) if address or workspace.url else {}
@@ -244,7 +245,7 @@ def tune(
             found.write(spec, chosen)
             found.note(TEACHER, json.dumps(scores))
         announce(spec, chosen, console, why=few.why)
-        bill = None if rehearsed is None else bill_of(rehearsed, ready)
+        bill = None if dry is None else Bill(dry, ready.tokenising, ready.lesson, ready.lesson_rows)
         return _run(spec, chosen, found, workspace, asked, console, time_budget, most_bytes, show, bill)
 
 
@@ -267,6 +268,7 @@ def _resume(
     spec, space = found.read()
     if spec.request is not None:
         request.check_same(spec.name, spec.request)
+    warn_of_changed_rows(spec, partial(console.print, markup=False))
     if extend is not None:
         spec = spec.model_copy(update={"trials": spec.trials + extend})
         found.write(spec, space)

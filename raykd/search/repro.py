@@ -12,10 +12,13 @@ from typing import Any
 
 from rich.console import Console
 
+from raykd import storage
 from raykd.errors import UserError, unknown
+from raykd.overlap import overlaps
 from raykd.search.journal import Journal
 from raykd.search.ledger import Ledger
 from raykd.search.read_story import find
+from raykd.tasks.encoded import Encoded
 from raykd.train.loop import Report
 from raykd.workspace import here
 
@@ -41,7 +44,8 @@ class Repeated:
 
 def repeat(label: str, sweep: str | None, task: str | None, console: Console) -> Repeated:
     """Run trial `label` of the sweep called `sweep` (or the newest, of `task`) again in a folder of its own, as far as
-    it went. What the sweep stored of its teacher is used again, or stored anew if it has been removed.
+    it went. What the sweep stored of its teacher is used again, or stored anew if it has been removed. Rows of dev that
+    the teacher has learnt from are said.
 
     Raises UserError for a trial that is not there, has reported nothing, or ran as a group of several workers, whose
     sums depend on who they are.
@@ -67,6 +71,9 @@ def repeat(label: str, sweep: str | None, task: str | None, console: Console) ->
     with cluster.session(None, ray_tune.worker_environment(spec.threads)):
         spec = gather(spec, space, workspace, shutil.disk_usage(workspace.root).free // 2, console, noted=False)
     ledger.spec = spec
+    dev = {name: Encoded.open(Path(storage.at_hand(folder))).hashes for name, folder in spec.dev.items()}
+    for _, sentence in overlaps("teacher", Path(storage.at_hand(spec.teacher)), dev).values():
+        console.print(f"warning: {sentence}: scores on them promise too much", markup=False)
     last = max(report["evaluation"] for report in reports)
     now: dict[int, Mapping[str, float]] = {}
 
