@@ -47,6 +47,21 @@ def bare(tmp_path: Path) -> Path:
     return tmp_path / "bare"
 
 
+def interrupted(rows: raykd.Source, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Interrupted:
+    """What is said of teaching that somebody interrupts after its first evaluation."""
+    offer = teach.Best.offer
+
+    def interrupt(self: Any, model: Any, stage: str, score: float) -> None:
+        offer(self, model, stage, score)
+        signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as first:
+        first.setattr(teach.Best, "offer", interrupt)
+        with pytest.raises(Interrupted) as caught:
+            raykd.teach("custom", rows, console=Console(file=io.StringIO()), **settings)
+    return caught.value
+
+
 @pytest.mark.parametrize(("rows", "epochs"), [(40, 200.0), (900, 14.0), (4_000, 4.0), (67_349, 3.0)])
 def test_small_data_are_taught_for_steps_enough(rows: int, epochs: float) -> None:
     settings = long_enough(Training(), rows)
@@ -215,20 +230,11 @@ def test_interrupted_teaching_goes_on_and_progress_is_of_what_is_left(
         yield counts.append
 
     monkeypatch.setattr(teach, "track", record)
-    offer = teach.Best.offer
-
-    def interrupt(self: Any, model: Any, stage: str, score: float) -> None:
-        offer(self, model, stage, score)
-        signal.raise_signal(signal.SIGINT)
-
     settings: dict[str, Any] = {"teacher": str(bare), "epochs": 4, "max_length": 16, "evaluations": 4}
-    with monkeypatch.context() as first:
-        first.setattr(teach.Best, "offer", interrupt)
-        with pytest.raises(Interrupted) as caught:
-            raykd.teach("custom", rows, console=Console(file=io.StringIO()), **settings)
+    interruption = interrupted(rows, settings, monkeypatch)
     learnt = len(with_selection(rows.load("custom")).train)
     step = -(-learnt // 32)  # of the first evaluation, after an epoch
-    assert caught.value.kept == f"what was trained up to step {step} is kept"
+    assert interruption.kept == f"what was trained up to step {step} is kept"
     log = Console(file=io.StringIO(), width=200)
     raykd.teach("custom", rows, console=log, **settings)
     assert isinstance(log.file, io.StringIO)
@@ -243,17 +249,8 @@ def test_interrupted_teaching_of_an_encoder_that_has_changed_starts_anew(
     home: Path, bare: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = own(write(home / "rows.csv", 600, 1))
-    offer = teach.Best.offer
-
-    def interrupt(self: Any, model: Any, stage: str, score: float) -> None:
-        offer(self, model, stage, score)
-        signal.raise_signal(signal.SIGINT)
-
     settings: dict[str, Any] = {"teacher": str(bare), "epochs": 2, "max_length": 16, "evaluations": 2}
-    with monkeypatch.context() as first:
-        first.setattr(teach.Best, "offer", interrupt)
-        with pytest.raises(Interrupted):
-            raykd.teach("custom", rows, console=Console(file=io.StringIO()), **settings)
+    interrupted(rows, settings, monkeypatch)
     sizes = {"layers": 2, "hidden": 32, "heads": 2, "intermediate": 64, "max_length": 16}
     other: Any = scratch_classifier(word_tokenizer(WORDS), Head(CLASSES), **sizes, seed=2).base_model
     other.save_pretrained(bare)
