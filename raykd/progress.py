@@ -148,6 +148,6 @@ class _Bar:
 
 def duration(seconds: float) -> str:
     """``40 s``, ``12 min``, ``3.4 hours``."""
-    if seconds < 100:
+    if seconds < 180:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} hours"

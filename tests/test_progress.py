@@ -111,5 +111,5 @@ def test_items_stay_as_they_are(clock: Clock) -> None:
 
 
 def test_durations() -> None:
-    assert [duration(seconds) for seconds in (0.4, 99, 100, 7199)] == ["0 s", "99 s", "2 min", "120 min"]
+    assert [duration(seconds) for seconds in (0.4, 179, 180, 7199)] == ["0 s", "179 s", "3 min", "120 min"]
     assert duration(7200) == "2.0 hours"

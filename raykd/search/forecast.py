@@ -20,6 +20,7 @@ from raykd.cpus import thread_count
 from raykd.knowledge.plan import plan, readable_size
 from raykd.models.classifier import load_config
 from raykd.models.shape import shape
+from raykd.progress import duration
 from raykd.search.baseline import baseline_settings
 from raykd.search.bill import Bill, all_rows
 from raykd.search.estimate import Estimate, Rows, estimate, work
@@ -71,7 +72,7 @@ def forecast(spec: SweepSpec, space: Space, console: Console, bill: Bill | None 
     said = f"{found.trials} trials" + (f" and {found.finals} finals" if found.finals else "")
     said += f", about {found.epochs:.3g} epochs in all"
     if not math.isnan(found.hours):
-        said += f", {_time(found.hours + before)} with {spec.concurrency} at once"
+        said += f", {duration(3600 * (found.hours + before))} with {spec.concurrency} at once"
         said += f", {found.gpu_hours:.3g} GPU-hours" if found.gpu_hours else ""
     said += f"; disk: {readable_size(known)} of what the teacher says at most, {readable_size(kept)} of students"
     console.print(f"estimate: {said}", markup=False)
@@ -81,7 +82,7 @@ def forecast(spec: SweepSpec, space: Space, console: Console, bill: Bill | None 
 def _say_before(spec: SweepSpec, bill: Bill, rows: Rows, console: Console) -> float:
     """Print what comes before the first trial, and return its hours (NaN where they are not known)."""
     hours = bill.tokenising * (rows.train + rows.end) / 3600
-    parts = [f"{_time(hours)} to tokenise"]
+    parts = [f"{duration(3600 * hours)} to tokenise"]
     if bill.lesson is not None:
         lesson, pace = bill.lesson, _pace_of_teacher(spec, bill.lesson, console)
         about = f"to fine-tune the teacher, once ({lesson.epochs:.3g} epochs of {bill.lesson_rows:,} rows)"
@@ -91,7 +92,7 @@ def _say_before(spec: SweepSpec, bill: Bill, rows: Rows, console: Console) -> fl
         else:
             steps = lesson.epochs * bill.lesson_rows / lesson.batch_size
             teaching = (steps * pace.step + lesson.evaluations * rows.select * pace.row) / 3600
-            parts.append(f"{_time(teaching)} {about}")
+            parts.append(f"{duration(3600 * teaching)} {about}")
             hours += teaching
     console.print(f"estimate: before the first trial {', '.join(parts)}", markup=False)
     return hours
@@ -178,9 +179,3 @@ def _points(spec: SweepSpec, space: Space) -> list[dict[str, Any]]:
     plain = baseline_settings(space)
     baselines = [plain, {**plain, "method": KD}] if spec.finalists else [plain]
     return [*chosen, *(one for one in baselines if one["method"] not in {of["method"] for of in chosen})]
-
-
-def _time(hours: float) -> str:
-    if hours < 0.05:
-        return f"{hours * 3600:.0f} s"
-    return f"{hours * 60:.0f} min" if hours < 2 else f"{hours:.1f} hours"
