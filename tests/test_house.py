@@ -29,19 +29,8 @@ ARROWS = {
     | {"errors", "interrupts", *OUTPUTS},
     "tracking": {"methods", "search", "train", "workspace", "storage", "errors", *OUTPUTS},
     "search": {"train", "methods", "models", "tasks", "tracking", "report", "storage", "workspace", "errors"}
-    | {
-        "prepare",
-        "beside",
-        "knowledge",
-        "cpus",
-        "disk",
-        "dry_run",
-        "interrupts",
-        "progress",
-        "resume_line",
-        "seeds",
-        *OUTPUTS,
-    },
+    | {"prepare", "beside", "knowledge", "cpus", "disk", "dry_run", "interrupts", "overlap", "progress", "resume_line"}
+    | {"seeds", *OUTPUTS},
     "submit": {"errors", "interrupts", "workspace", "storage", "tracking", *OUTPUTS},
 }
 
