@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -23,3 +24,9 @@ def one_thread() -> None:
     """Tiny matrices gain nothing from threads, and wait for them on a busy machine."""
     os.environ["OMP_NUM_THREADS"] = "1"  # every command goes by it
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """A shell's background jobs ignore Ctrl-C, and what they start does too; the tests of it want it heard."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
