@@ -20,7 +20,7 @@ demo: $(STAMP)
 
 # The many small tests on every core, then whole sweeps one at a time.
 test: check lint-deploy
-	$(BIN)/python -m pytest -q -n auto -m "not slow"
+	$(BIN)/python -m pytest -q -n auto -m "not slow and not long"
 	$(BIN)/python -m pytest -q -m "slow and not long"
 
 # Servers that are away for a minute, sweeps over two nodes: what takes too long for every change.
@@ -29,7 +29,7 @@ test-long: $(STAMP)
 
 # Without the sweeps on Ray: about a minute.
 test-fast: $(STAMP)
-	$(BIN)/python -m pytest -q -n auto -m "not slow"
+	$(BIN)/python -m pytest -q -n auto -m "not slow and not long"
 
 # Linters of deploy/, in an environment of their own: tests/deploy uses them where they are.
 lint-deploy: .venv-deploy/.installed

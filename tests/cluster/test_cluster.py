@@ -204,6 +204,7 @@ def test_nodes_that_cannot_take_part_are_named(pair: Raylets, tmp_path: Path) ->
     assert seconds < 60
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="mount namespaces want root")
 def test_a_folder_of_the_same_name_is_not_the_same_folder(tmp_path: Path) -> None:

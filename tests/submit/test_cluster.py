@@ -76,6 +76,7 @@ def test_sent_followed_and_fetched(head: Head, project: Path) -> None:
     assert "is there already" in err
 
 
+@pytest.mark.long
 def test_failed_and_sent_again(head: Head, project: Path) -> None:
     line = ["--env", "AWS_SECRET_ACCESS_KEY", "--", "tune", "--task", "rte", "--seed", "3", "--name", "fails"]
     code, out, _ = submit(head, project, *line)
@@ -87,6 +88,7 @@ def test_failed_and_sent_again(head: Head, project: Path) -> None:
     assert "job fails-2: sent" in out
 
 
+@pytest.mark.long
 def test_left_found_again_and_stopped(head: Head, project: Path) -> None:
     line = ["--", "tune", "--task", "rte", "--trials", "90", "--name", "long"]
     process = start(head, project, *line)
@@ -138,6 +140,7 @@ def test_jobs_that_are_not_known(head: Head, project: Path) -> None:
     assert "knows no job 'nobody'" in err
 
 
+@pytest.mark.long
 def test_a_line_that_is_cut(head: Head, project: Path) -> None:
     """Every connection dies after three seconds, and for four seconds nobody answers at all."""
     with Cutter(head.port) as cutter:

@@ -74,6 +74,7 @@ def test_ctrl_c_and_sigterm_and_the_lines_they_advise(place: Place) -> None:
     place.run(*line_of(lines[-1]))  # to its end
 
 
+@pytest.mark.long
 def test_none_came_out(place: Place) -> None:
     """Not even the undistilled student: every trial goes NaN."""
     (place.folder / "decay.yaml").write_text(SPACE + "  weight_decay: {fixed: 1.0e+38}\n")
@@ -126,6 +127,7 @@ def test_mlflow_that_was_never_there(place: Place) -> None:
     assert not place.sweep("unheard").exists()
 
 
+@pytest.mark.long
 def test_the_result_comes_before_the_waiting(place: Place) -> None:
     """MLflow's database is held by somebody else from the first trial on: the student is shown all the same."""
     database = place.folder / "held.db"

@@ -234,6 +234,7 @@ with session(None, worker_environment(1), cpus=1):
 """
 
 
+@pytest.mark.long
 def test_a_builder_killed_in_the_middle_is_gone_on_with(cluster: None, classes: Setting, tmp_path: Path) -> None:
     """SIGKILL of the process that builds: what it has finished stays, and nobody waits for it."""
     process = subprocess.Popen(

@@ -155,6 +155,7 @@ def test_what_fresh_seeds_say(place: Place, finished: tuple[str, str]) -> None:
     assert "fresh seeds" in page
 
 
+@pytest.mark.long
 def test_a_trial_gives_the_same_again(place: Place, finished: tuple[str, str]) -> None:
     """A trial, one that was stopped early, and a final: to the last digit."""
     stopped = next(entry.label for entry in ledger(place, finished[0]).entries() if entry.state.name == "PRUNED")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,22 @@ from raykd.train.loop import Report
 from raykd.train.trial import run_trial
 
 TASKS: dict[Answers, str] = {"classes": "rte", "number": "stsb", "span": "squad"}
-PAIRS = [(name, answers) for name, method in METHODS.items() for answers in TASKS if answers in method.answers]
-each = pytest.mark.parametrize(("name", "answers"), PAIRS, ids=[f"{name}-{answers}" for name, answers in PAIRS])
+# One method for each mechanism that a run may have: stages, extras, facts, memories, an opponent, chains, live networks.
+MECHANISMS = frozenset(
+    "none kd ckd tinybert annealing_kd lrc_bert fsd_g crd minilm tkd mate_kd combined_kd minimax_knn takd born_again "
+    "self_kd mix".split()
+)
+
+
+def every(names: Collection[str]) -> pytest.MarkDecorator:
+    """Every method with each kind of answers that it learns; all but `names` with classes are for `make test-long`."""
+    cases = []
+    for name, method in METHODS.items():
+        for answers in (answers for answers in TASKS if answers in method.answers):
+            marks = [] if answers == "classes" and name in names else [pytest.mark.long]
+            cases.append(pytest.param(name, answers, id=f"{name}-{answers}", marks=marks))
+    return pytest.mark.parametrize(("name", "answers"), cases)
+
 
 # A target that moves by itself would hide whether the student learns.
 STILL: dict[str, dict[str, Any]] = {"annealing_kd": {"tau_max": 1}, "combined_kd": {"tau_max": 1}}
@@ -95,7 +109,7 @@ def run(
     return run_trial(spec.model_copy(update=given), report, checkpoint_every=every, leave=leave)
 
 
-@each
+@every(METHODS)
 def test_twenty_steps_teach_something(
     specs: dict[str, TrialSpec], tmp_path: Path, name: str, answers: Answers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,7 +131,7 @@ def test_twenty_steps_teach_something(
             assert sum(losses[-2:]) < sum(losses[:2]), (terms, losses)
 
 
-@each
+@every(MECHANISMS)
 def test_a_resumed_trial_is_the_same_bit_for_bit(
     specs: dict[str, TrialSpec], tmp_path: Path, name: str, answers: Answers
 ) -> None:
