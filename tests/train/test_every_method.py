@@ -27,11 +27,11 @@ from raykd.train.loop import Report
 from raykd.train.trial import run_trial
 
 TASKS: dict[Answers, str] = {"classes": "rte", "number": "stsb", "span": "squad"}
-# One method for each mechanism that a run may have: stages, extras, facts, memories, an opponent, chains, live networks.
-MECHANISMS = frozenset(
-    "none kd ckd tinybert annealing_kd lrc_bert fsd_g crd minilm tkd mate_kd combined_kd minimax_knn takd born_again "
-    "self_kd mix".split()
-)
+# One method a mechanism of runs: stages, extras, facts, memories, an opponent, chains, live networks.
+MECHANISMS = (
+    "none", "kd", "ckd", "tinybert", "annealing_kd", "lrc_bert", "fsd_g", "crd", "minilm", "tkd", "mate_kd",
+    "combined_kd", "minimax_knn", "takd", "born_again", "self_kd", "mix",
+)  # fmt: skip
 
 
 def every(names: Collection[str]) -> pytest.MarkDecorator:
